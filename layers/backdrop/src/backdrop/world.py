@@ -1,0 +1,107 @@
+"""What an invocation works with: settings, clients, clock, log and metrics, in one value that is handed down.
+
+Promises that clients are made once for each environment, on first use, from one session; refuses to hold state that
+changes. A test or the embedded stack makes its own World with another clock or endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from backdrop.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+
+class Clients:
+    """The AWS clients, each made when first used."""
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3  # noqa: PLC0415 - 110 ms: the webhook refuses forged calls without it
+
+        return boto3.session.Session()
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3 with SigV4, so that presigned URLs work in every region."""
+        from botocore.config import Config  # noqa: PLC0415 - with boto3
+
+        client: S3Client = self._session.client("s3", config=Config(signature_version="s3v4"))
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The low-level client: the resource costs 40 ms more to make."""
+        client: DynamoDBClient = self._session.client("dynamodb")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """SQS."""
+        client: SQSClient = self._session.client("sqs")
+        return client
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        """Secrets Manager."""
+        client: SecretsManagerClient = self._session.client("secretsmanager")
+        return client
+
+
+class Log(Protocol):
+    """The structured log; Powertools' Logger is one. Extra fields go in as keywords."""
+
+    def debug(self, msg: object, **fields: Any) -> None:
+        """For whoever debugs."""
+
+    def info(self, msg: object, **fields: Any) -> None:
+        """What happened."""
+
+    def warning(self, msg: object, **fields: Any) -> None:
+        """What a person may want to know."""
+
+    def error(self, msg: object, **fields: Any) -> None:
+        """What a person should look at."""
+
+
+def _no_metric(name: str, value: float = 1, **dimensions: str) -> None:
+    """Count nothing: for worlds without a metrics sink."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Handed to every verb. `now` gives unix seconds; `time_left` the seconds this invocation still has."""
+
+    settings: Settings
+    aws: Clients
+    log: Log
+    metric: Callable[..., None] = _no_metric
+    now: Callable[[], float] = time.time
+    time_left: Callable[[], float] = field(default=lambda: 900.0)
+
+    def within(self, remaining_milliseconds: Callable[[], int]) -> World:
+        """The same world, for an invocation that ends when Lambda's context says."""
+        return replace(self, time_left=lambda: remaining_milliseconds() / 1000)
+
+
+@lru_cache(maxsize=1)
+def deployed() -> World:
+    """The World of this execution environment, made on its first use.
+
+    Raises:
+        ValueError: the environment lacks a variable that the template sets.
+    """
+    from backdrop.telemetry import logger, metric  # noqa: PLC0415 - Powertools is not needed to refuse a forged call
+
+    return World(Settings.from_environment(os.environ), Clients(), logger(), metric)
