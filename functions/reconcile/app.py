@@ -1,0 +1,38 @@
+"""The work queue's and the schedule's function: runs what blocks, polls what no callback came for, delivers, sweeps."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from backdrop.world import World, deployed
+
+_processor = BatchProcessor(event_type=EventType.SQS)
+
+
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Take a batch of work messages (ids to deliver again are answered), or the schedule's event (a sweep)."""
+    world = deployed().within(context.get_remaining_time_in_millis)
+    if "Records" not in event:
+        from backdrop.workflow import sweeping  # noqa: PLC0415 - imported when the schedule comes
+
+        return {"sent": sweeping.sweep(world)}
+
+    def take(record: SQSRecord) -> None:
+        take_message(world, record.body)
+
+    return process_partial_response(event=event, record_handler=take, processor=_processor, context=context)
+
+
+def take_message(world: World, body: str) -> None:
+    """Advance one job, or look again at one drop and advance what comes of it."""
+    from backdrop.workflow import intake, posting  # noqa: PLC0415 - imported with the first message
+
+    message = json.loads(body)
+    if "drop" in message:
+        ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
+    else:
+        ready = [message["job_id"]]
+    for job_id in ready:
+        posting.advance(world, job_id, may_block=True)

@@ -1,0 +1,132 @@
+"""Hands a photo to a provider: as a presigned URL, as a staged zip, or as bytes.
+
+Promises that each shape is made when it is asked for and not before, that a URL is signed when it is posted and
+never stored, and that names inside a zip are plain ASCII. Refuses a reference that is missing or is no picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from backdrop import drops, keys, table
+from backdrop.errors import Problem, Rejected
+from backdrop.jobs import milliseconds
+from backdrop.providers.base import Archive
+
+if TYPE_CHECKING:
+    from backdrop.jobs import Job
+    from backdrop.world import World
+
+IN_MEMORY = 16_000_000  # bytes of a zip kept in memory; more spills to a temporary file
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A photo in the input bucket, as `providers.base.Source` wants it."""
+
+    world: World
+    job: Job
+
+    @property
+    def filename(self) -> str:
+        """A plain name with the photo's own extension: what providers see instead of the user's key."""
+        return f"image.{self.job.key.rsplit('.', 1)[-1].lower()}"
+
+    @property
+    def content_type(self) -> str:
+        """The media type by the photo's content, as found when it was dropped."""
+        return self.job.content_type
+
+    @property
+    def digest(self) -> str:
+        """Names the bytes: the ETag (an MD5, or of multipart uploads their parts') with the size, hashed."""
+        return hashlib.sha256(f"{self.job.etag}/{self.job.size}".encode()).hexdigest()[:32]
+
+    def url(self) -> str:
+        """A presigned GET URL of exactly the version that was dropped."""
+        return self._presign(self.job.bucket, self.job.key, self.job.version_id)
+
+    def archive(self) -> Archive:
+        """A zip of photo and reference in the staging bucket, which empties itself after a day."""
+        staging = self.world.settings.staging_bucket
+        name = f"{self.job.reference}.zip"
+        members = [(self.filename, self.job.key, self.job.version_id)]
+        if self.job.reference_key:
+            extension = self.job.reference_key.rsplit(".", 1)[-1].lower()
+            members.append((f"reference.{extension}", self.job.reference_key, self.job.reference_version))
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
+            with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as bundle:
+                for member, key, version in members:
+                    info = zipfile.ZipInfo(member)  # the epoch's date: the same photos give the same zip
+                    with bundle.open(info, "w") as target:
+                        shutil.copyfileobj(self._open(key, version), target, 1 << 20)
+            spool.seek(0)
+            self.world.aws.s3.put_object(Bucket=staging, Key=name, Body=spool, ContentType="application/zip")
+        names = [member for member, _, _ in members]
+        return Archive(self._presign(staging, name, ""), names[0], names[1] if len(names) > 1 else "")
+
+    def read(self) -> bytes:
+        """The photo's bytes."""
+        data: bytes = self._open(self.job.key, self.job.version_id).read()
+        return data
+
+    def recall(self, name: str) -> str:
+        """What was remembered for these bytes and has not run out."""
+        item = table.get(self.world, f"memo#{name}#{self.digest}")
+        return str(item["value"]) if item and item["until"] > milliseconds(self.world) else ""
+
+    def remember(self, name: str, value: str, seconds: int) -> None:
+        """Keep a text for these bytes: a hint that saves a request, so losing it costs no more than that."""
+        until = milliseconds(self.world) + seconds * 1000
+        table.replace(
+            self.world,
+            {
+                "job_id": f"memo#{name}#{self.digest}",
+                "value": value,
+                "until": until,
+                "expires_at": until // 1000 + 86_400,
+            },
+        )
+
+    def _open(self, key: str, version: str) -> Any:
+        return self.world.aws.s3.get_object(Bucket=self.job.bucket, Key=key, **_version(version))["Body"]
+
+    def _presign(self, bucket: str, key: str, version: str) -> str:
+        return self.world.aws.s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": bucket, "Key": key, **_version(version)},
+            ExpiresIn=self.world.settings.presign_seconds,
+        )
+
+
+def _version(version: str) -> dict[str, Any]:
+    return {} if version in {"", "null"} else {"VersionId": version}
+
+
+def find_reference(world: World, bucket: str, image_key: str, reference: str) -> drops.Photo:
+    """The reference picture that a spec names, relative to the photo.
+
+    Raises:
+        Rejected: it is not there, or it is not a picture.
+    """
+    key = keys.reference_key(image_key, reference)
+    found = drops.look(world, bucket, key)
+    if found is None:
+        raise Rejected(
+            Problem(
+                "REFERENCE_MISSING",
+                f"the reference {key} is not in the bucket",
+                "upload it first (a name that begins with _ never starts a job), then upload the spec again",
+                where="input.reference",
+            )
+        )
+    try:
+        drops.picture_of(world, found)
+    except Rejected as refusal:
+        raise Rejected(*(replace(problem, where="input.reference") for problem in refusal.problems)) from None
+    return found

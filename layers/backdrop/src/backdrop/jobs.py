@@ -1,0 +1,233 @@
+"""The job table: one row a job, every write a conditional move of `states.MOVES`.
+
+Promises that a row which is not terminal is in the `open` index with the time it is next looked at, and that a
+terminal row leaves it and gets an expiry in the same write. Refuses any change whose move the table of states does
+not allow: the condition is built from it. Times in the table are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from backdrop import keys, table
+from backdrop.states import MOVES, TERMINAL, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from backdrop.world import World
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row. `due` is when the sweep looks next; `not_before` the earliest next POST; both milliseconds."""
+
+    job_id: str
+    state: State
+    model: str
+    provider: str
+    label: str
+    spec: dict[str, Any]  # JobSpec.normalised()
+    bucket: str
+    key: str
+    etag: str
+    version_id: str
+    size: int
+    content_type: str
+    drop_version: str  # the versions of photo and sidecar: another one of a FAILED job tries again
+    spec_key: str
+    created_at: int
+    dropped_at: int
+    siblings: list[str] = field(default_factory=list)
+    reference_key: str = ""
+    reference_version: str = ""
+    form: str = ""
+    price: str = ""
+    attempt: int = 1
+    reopened: int = 0  # attempts that retryable failures opened
+    reposts: int = 0  # POSTs repeated after Unknown
+    runs: dict[str, str] = field(default_factory=dict)  # "a<attempt>" -> the provider's run id
+    open_at: int = 0
+    not_before: int = 0
+    lease: str = ""
+    lease_until: int = 0
+    doubt_since: int = 0
+    held_at: int = 0
+    posted_at: int = 0
+    accepted_at: int = 0
+    finished_at: int = 0
+    delivered_at: int = 0
+    looks: int = 0  # in a row without progress: what back-off grows with
+    won: int = 0  # the attempt that succeeded: any that was opened may
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """What the row is about: `<bucket>/<key>`."""
+        return f"{self.bucket}/{self.key}"
+
+    @property
+    def run_id(self) -> str:
+        """The run of the attempt that won, else of the current one; empty while unknown."""
+        return self.run_of(self.won or self.attempt)
+
+    def run_of(self, attempt: int) -> str:
+        """The provider's run id of an attempt; empty while unknown."""
+        return self.runs.get(f"a{attempt}", "")
+
+    @property
+    def reference(self) -> str:
+        """The name of the current attempt towards the provider."""
+        return keys.attempt_reference(self.job_id, self.attempt)
+
+    def leased(self, now: int) -> bool:
+        """Whether somebody is at work on it."""
+        return self.lease_until > now
+
+
+_JSON = ("spec", "outputs", "facts", "error")  # kept as JSON text: numbers stay as the provider wrote them
+
+
+def _row(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.dumps(value, separators=(",", ":")) if name in _JSON else value for name, value in values.items()
+    }
+
+
+def _job(item: Mapping[str, Any]) -> Job:
+    known = {f.name for f in fields(Job)}
+    values = {name: value for name, value in item.items() if name in known}
+    for name in _JSON:
+        if name in values:
+            values[name] = json.loads(values[name])
+    values["state"] = State(values["state"])
+    return Job(**values)
+
+
+def milliseconds(world: World) -> int:
+    """The clock, as the table keeps it."""
+    return int(world.now() * 1000)
+
+
+def due_partition(row: str) -> str:
+    """The partition of the `open` index where the sweep looks for this row, a job's or a drop's."""
+    return f"due#{keys.due_shard(row.removeprefix('drop#'))}"
+
+
+def get(world: World, job_id: str) -> Job | None:
+    """The job, read consistently; None when there is none or the row is a drop's."""
+    item = table.get(world, job_id)
+    return _job(item) if item and item.get("state") in State.__members__ else None
+
+
+def create(world: World, job: Job, *, look_in: float) -> bool:
+    """Write a QUEUED job, to be looked at in `look_in` seconds; False when it is there already."""
+    now = milliseconds(world)
+    day = datetime.fromtimestamp(now / 1000, UTC).date().isoformat()
+    row = {f.name: getattr(job, f.name) for f in fields(Job)}
+    row |= {
+        "state": str(job.state),
+        "source": job.source,
+        "day": f"{day}#{keys.due_shard(job.job_id)}",
+        "open": due_partition(job.job_id),
+        "open_at": now + int(look_in * 1000),
+    }
+    return table.create(world, _row(row))
+
+
+def move(
+    world: World,
+    job: Job,
+    name: str,
+    *,
+    look_in: float = 0,
+    put: Mapping[str, Any] | None = None,
+    also: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> Job | None:
+    """Make the move `name`; the row as it then is, or None when somebody was faster.
+
+    Besides the table of states the row must still be of this `job`'s attempt, and of its lease where it holds one.
+    `look_in` seconds from now the sweep looks at it again. `also` is a further condition in `table.change`'s form.
+    """
+    rule = MOVES[name]
+    now = milliseconds(world)
+    changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(put or {})}
+    drop: tuple[str, ...] = ()
+    if rule.target in TERMINAL:
+        drop = ("open", "open_at")
+        changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
+    else:
+        held = rule.target is State.HELD
+        changes["open"] = f"held#{job.provider}" if held else due_partition(job.job_id)
+        changes["open_at"] = now + int(look_in * 1000)
+        drop = ("expires_at",)
+    bound: dict[str, Any] = {f"from{n}": str(state) for n, state in enumerate(sorted(rule.sources))}
+    condition = f"#state IN ({', '.join(f':{name}' for name in bound)}) AND #attempt = :attempt"
+    bound["attempt"] = job.attempt
+    condition += " AND #lease = :lease"
+    bound["lease"] = job.lease
+    if also:
+        condition += f" AND {also}"
+    item = table.change(
+        world,
+        job.job_id,
+        put=changes,
+        drop=drop,
+        condition=condition,
+        values=bound | dict(values or {}),
+    )
+    if item is None:
+        return None
+    world.log.info("moved", correlation_id=job.job_id, move=name, state=str(rule.target), attempt=item["attempt"])
+    return _job(item)
+
+
+def lease_of(world: World, job: Job, owner: str, seconds: float) -> dict[str, Any]:
+    """The attributes that make `owner` (unique for each claim) the holder for `seconds`."""
+    return {"lease": f"{owner}/{job.attempt}", "lease_until": milliseconds(world) + int(seconds * 1000)}
+
+
+RELEASED: dict[str, Any] = {"lease": "", "lease_until": 0}
+
+
+def note_run(world: World, job: Job, attempt: int, run_id: str) -> Job | None:
+    """Keep the run id of an attempt that has none yet; the row, or None when it has another one."""
+    slot = f"a{attempt}"
+    item = table.change(
+        world,
+        job.job_id,
+        put={f"runs.{slot}": run_id},
+        condition=f"attribute_not_exists(#runs.#{slot}) OR #runs.#{slot} = :run",
+        values={"run": run_id},
+    )
+    return _job(item) if item else None
+
+
+def look_again(world: World, key: str, seen: int, *, look_in: float) -> bool:
+    """Move the due time of a row that the sweep found at `seen`; False when somebody else has."""
+    item = table.change(
+        world,
+        key,
+        put={"open_at": milliseconds(world) + int(look_in * 1000)},
+        condition="#open_at = :seen",
+        values={"seen": seen},
+    )
+    return item is not None
+
+
+def many(world: World, job_ids: Iterable[str]) -> list[Job]:
+    """The jobs with these ids, each read consistently; missing ones are left out."""
+    found = (get(world, job_id) for job_id in job_ids)
+    return [job for job in found if job is not None]
+
+
+def of_source(world: World, bucket: str, key: str) -> list[Job]:
+    """The jobs of one photo, at most 100."""
+    ids = table.of_source(world, f"{bucket}/{key}")
+    return many(world, (row for row in ids if not row.startswith("drop#")))

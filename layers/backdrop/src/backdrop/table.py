@@ -1,0 +1,161 @@
+"""Items of the job table as plain dictionaries: encoding, reading, and one conditional update.
+
+Promises that every change of an existing item names the condition under which it may happen, and tells the caller
+whether it did. Refuses floats that DynamoDB cannot hold by writing times as milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from backdrop.world import World
+
+
+def encode(value: Any) -> Any:
+    """One Python value as a DynamoDB attribute value: str, int, bool, None, list, dict with string keys."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": value}
+        case None:
+            return {"NULL": True}
+        case list() | tuple():
+            return {"L": [encode(member) for member in value]}
+        case dict():
+            return {"M": {str(name): encode(member) for name, member in value.items()}}
+    msg = f"the job table does not hold a {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def decode(attribute: Mapping[str, Any]) -> Any:
+    """The inverse of `encode`."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return int(value)
+        case "NULL":
+            return None
+        case "L":
+            return [decode(member) for member in value]
+        case "M":
+            return {name: decode(member) for name, member in value.items()}
+    return value
+
+
+def _item(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: decode(attribute) for name, attribute in raw.items()}
+
+
+def get(world: World, key: str) -> dict[str, Any] | None:
+    """The item under `key`, read consistently, or None."""
+    reply = world.aws.dynamodb.get_item(
+        TableName=world.settings.job_table, Key={"job_id": {"S": key}}, ConsistentRead=True
+    )
+    return _item(reply["Item"]) if "Item" in reply else None
+
+
+def create(world: World, item: dict[str, Any]) -> bool:
+    """Write a new item; False when its key is already there."""
+    return _put(world, item, condition="attribute_not_exists(job_id)")
+
+
+def replace(world: World, item: dict[str, Any]) -> None:
+    """Write an item whatever lies under its key. For rows of drops and memos, never for jobs."""
+    _put(world, item, condition="")
+
+
+def _put(world: World, item: dict[str, Any], *, condition: str) -> bool:
+    client = world.aws.dynamodb
+    guard: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+    try:
+        client.put_item(
+            TableName=world.settings.job_table,
+            Item={name: encode(value) for name, value in item.items()},
+            **guard,
+        )
+    except client.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+def delete(world: World, key: str) -> None:
+    """Remove an item; fine when it is not there. For rows of drops, never for jobs."""
+    world.aws.dynamodb.delete_item(TableName=world.settings.job_table, Key={"job_id": {"S": key}})
+
+
+def change(
+    world: World,
+    key: str,
+    *,
+    put: Mapping[str, Any],
+    drop: tuple[str, ...] = (),
+    condition: str,
+    values: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Set `put`, remove `drop`, if `condition` holds; the item as it then is, or None when it does not hold.
+
+    In `condition` an attribute is written `#name`, a value `:name` with its value in `values`. `put` names may be
+    paths of one dot ("runs.a1"): the parent must be there.
+    """
+    sets = [f"{_aliased(path)} = :p{number}" for number, path in enumerate(put)]
+    expression = f"SET {', '.join(sets)}"
+    if drop:
+        expression += f" REMOVE {', '.join(_aliased(path) for path in drop)}"
+    names = {alias: alias[1:] for alias in re.findall(r"#\w+", f"{expression} {condition}")}
+    bound = {f":p{number}": encode(value) for number, value in enumerate(put.values())}
+    bound |= {f":{name}": encode(value) for name, value in values.items()}
+    client = world.aws.dynamodb
+    try:
+        reply = client.update_item(
+            TableName=world.settings.job_table,
+            Key={"job_id": {"S": key}},
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=bound,
+            ReturnValues="ALL_NEW",
+        )
+    except client.exceptions.ConditionalCheckFailedException:
+        return None
+    return _item(reply["Attributes"])
+
+
+def _aliased(path: str) -> str:
+    """Every name behind an alias: many of DynamoDB's reserved words (`state`, `key`, `source`) are names here."""
+    return ".".join(f"#{part}" for part in path.split("."))
+
+
+def due(world: World, partition: str, until: int, *, limit: int) -> Iterator[tuple[str, int]]:
+    """Keys and times of the `open` index in `partition` that are due at `until` (milliseconds), oldest first."""
+    asked: dict[str, Any] = {
+        "TableName": world.settings.job_table,
+        "IndexName": "open",
+        "KeyConditionExpression": "#open = :partition AND #open_at <= :until",
+        "ExpressionAttributeNames": {"#open": "open", "#open_at": "open_at"},
+        "ExpressionAttributeValues": {":partition": {"S": partition}, ":until": {"N": str(until)}},
+        "Limit": limit,
+    }
+    reply = world.aws.dynamodb.query(**asked)
+    for raw in reply["Items"]:
+        item = _item(raw)
+        yield item["job_id"], item["open_at"]
+
+
+def of_source(world: World, source: str, *, limit: int = 100) -> list[str]:
+    """Keys of the rows whose `source` this is (`<bucket>/<key>`), at most `limit`; eventually consistent."""
+    reply = world.aws.dynamodb.query(
+        TableName=world.settings.job_table,
+        IndexName="by_source",
+        KeyConditionExpression="#source = :source",
+        ExpressionAttributeNames={"#source": "source"},
+        ExpressionAttributeValues={":source": {"S": source}},
+        Limit=limit,
+    )
+    return [str(_item(raw)["job_id"]) for raw in reply["Items"]]

@@ -1,0 +1,208 @@
+"""An outcome is known: bring the result home, try again, or fail with the reason.
+
+Promises that SUCCEEDED is written after the bytes, that a success of any opened attempt is taken unless the job has
+SUCCEEDED, and that an older attempt's failure changes nothing. Refuses to deliver twice: a lease holds the delivery.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from backdrop import jobs, keys, notices, results, work
+from backdrop.errors import Later, Parked, Problem, ProviderFailed, Unknown
+from backdrop.providers.base import Failed, Output, Running, Succeeded
+from backdrop.states import TERMINAL, State
+from backdrop.workflow import accounts
+
+if TYPE_CHECKING:
+    from backdrop.jobs import Job
+    from backdrop.providers.base import Outcome
+    from backdrop.world import World
+
+LEASE_MARGIN = 30.0
+MOST_REOPENED = 2  # attempts that retryable failures may open
+RETRY_PAUSE = 5.0
+MOST_FETCHES = 8  # tries at bringing one result home
+# A result that arrived broken may be whole the next time: fetching costs nothing, another attempt does.
+REFETCHED = frozenset({"RESULT_TRUNCATED", "RESULT_EMPTY", "RESULT_NOT_A_PICTURE"})
+MOST_REFETCHES = 2
+RACES = 5  # a row may change this often between reading and moving it
+
+
+def complete(world: World, job: Job, attempt: int, outcome: Outcome) -> Job | None:
+    """Act on the outcome of one attempt; the row as it then is, None when it could not be moved.
+
+    Raises:
+        Later: the result could not be brought home now; the row is due again and says so.
+    """
+    if isinstance(outcome, Succeeded):
+        taken = _take(world, job, attempt, outcome)
+        return _deliver(world, taken, outcome) if taken else jobs.get(world, job.job_id)
+    if isinstance(outcome, Running) or job.state in TERMINAL or attempt != (job.won or job.attempt):
+        return job  # of an older attempt, or of one that another attempt's success has overtaken
+    return _failed(world, job, outcome)
+
+
+def _failed(world: World, job: Job, outcome: Failed) -> Job | None:
+    if outcome.retryable and job.reopened < MOST_REOPENED:
+        pause = RETRY_PAUSE * 4**job.reopened
+        again = jobs.move(
+            world,
+            job,
+            "retry",
+            look_in=pause + LEASE_MARGIN,
+            put={
+                "attempt": job.attempt + 1,
+                "reopened": job.reopened + 1,
+                "not_before": jobs.milliseconds(world) + int(pause * 1000),
+                "reposts": 0,
+                "doubt_since": 0,
+                "looks": 0,
+                "won": 0,
+                "error": Problem(outcome.code, outcome.message, outcome.action).as_dict(),
+                **jobs.RELEASED,
+            },
+        )
+        if again:
+            world.metric("JobsRetried")
+            work.send(world, work.job(job.job_id), delay=pause)
+        return again
+    return fail(world, job, Problem(outcome.code, outcome.message, outcome.action), dict(outcome.facts))
+
+
+def fail(world: World, job: Job, reason: Problem, facts: dict[str, Any]) -> Job | None:
+    """The final no. The reason lies in the output bucket before the row says FAILED."""
+    told = reason.as_dict()
+    expected = replace(job, state=State.FAILED, error=told)
+    notices.settle(world, _family(world, expected))
+    now = jobs.milliseconds(world)
+    done = jobs.move(world, job, "fail", put={"error": told, "facts": facts, "finished_at": now, **jobs.RELEASED})
+    if done is None:  # somebody was faster, perhaps with a success: the error file follows the table
+        current = jobs.get(world, job.job_id)
+        if current:
+            notices.settle(world, _family(world, current))
+        return current
+    world.metric("JobsFailed")
+    world.log.error("failed", correlation_id=job.job_id, code=reason.code)
+    return done
+
+
+def _family(world: World, job: Job) -> list[Job]:
+    """The jobs of one drop, with `job` as given."""
+    others = [job_id for job_id in job.siblings if job_id != job.job_id]
+    return [job, *jobs.many(world, others)]
+
+
+def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> Job | None:
+    """Move the job to DELIVERING under a lease; None when it is done, or another holds its delivery."""
+    current: Job | None = job
+    for _ in range(RACES):
+        if current is None or current.state is State.SUCCEEDED:
+            return None
+        now = jobs.milliseconds(world)
+        if current.state is State.DELIVERING and current.leased(now):
+            return None
+        again = current.state is State.DELIVERING
+        put: dict[str, Any] = jobs.lease_of(world, current, uuid.uuid4().hex, world.time_left() + LEASE_MARGIN)
+        if not again:
+            put |= {"won": attempt, "finished_at": now, "looks": 0, "held_at": 0}
+        taken = jobs.move(
+            world,
+            current,
+            "retake" if again else "finish",
+            look_in=world.time_left() + LEASE_MARGIN,
+            put=put | {"facts": {**current.facts, **outcome.facts}},
+        )
+        if taken:
+            return taken
+        current = jobs.get(world, job.job_id)
+    return None
+
+
+def _deliver(world: World, job: Job, outcome: Succeeded) -> Job | None:
+    """Bring every output home, write the records, then SUCCEEDED."""
+    try:
+        outputs = _bring_all(world, job, outcome.outputs)
+    except results.Expired:
+        return _set_aside(world, job, Problem("RESULT_EXPIRED", "the result's URL is no longer valid", ""))
+    except Later as busy:
+        return _set_aside(world, job, busy.as_problem())
+    except ProviderFailed as no:
+        if no.code in REFETCHED and job.looks < MOST_REFETCHES:
+            return _set_aside(world, job, no.as_problem())
+        return fail(world, job, no.as_problem(), job.facts)
+    now = jobs.milliseconds(world)
+    done = replace(job, state=State.SUCCEEDED, outputs=outputs, delivered_at=now, error={})
+    notices.write_records(world, done, outputs)
+    notices.settle(world, _family(world, done))
+    moved = jobs.move(
+        world,
+        job,
+        "deliver",
+        put={"outputs": outputs, "delivered_at": now, "error": {}, **jobs.RELEASED},
+    )
+    if moved:
+        world.metric("JobsSucceeded")
+        if job.siblings:  # the last of the family to succeed sees that all have
+            notices.settle(world, _family(world, moved))
+    return moved
+
+
+def _bring_all(world: World, job: Job, outputs: tuple[Output, ...]) -> list[dict[str, Any]]:
+    home: list[dict[str, Any]] = []
+    fresh: tuple[Output, ...] = outputs
+    for index in range(len(outputs)):
+        number = index + 1 if len(outputs) > 1 else None
+        try:
+            delivered = _bring(world, job, fresh[index], number)
+        except results.Expired:
+            fresh = _sign_again(world, job, len(outputs))
+            delivered = _bring(world, job, fresh[index], number)
+        home.append(asdict(delivered))
+    return home
+
+
+def _bring(world: World, job: Job, output: Output, number: int | None) -> results.Delivered:
+    def key_for(picture_format: str) -> str:
+        extension = keys.EXTENSIONS[picture_format]
+        return keys.output_key(job.spec["output"], job.key, job.label, extension, number)
+
+    formats = [output.format] if output.format else list(keys.EXTENSIONS)
+    told: dict[str, Any] = {"job_id": job.job_id, "attempt": job.won, "number": number or 1}
+    return results.already_home(world, [key_for(name) for name in formats], **told) or results.bring_home(
+        world, output, key_for=key_for, provider_origin=world.settings.base_url(job.provider), **told
+    )
+
+
+def _sign_again(world: World, job: Job, count: int) -> tuple[Output, ...]:
+    """Fresh URLs of a finished run.
+
+    Raises:
+        Later: the provider could not say; nothing is called failed for that.
+    """
+    try:
+        outcome = accounts.provider(world, job.provider).poll(accounts.posted(job, job.won))
+    except (Parked, Unknown) as busy:
+        raise Later(busy.code, busy.message) from busy
+    if not isinstance(outcome, Succeeded) or len(outcome.outputs) != count:
+        raise Later("RESULT_EXPIRED", "the provider gave no fresh URL for its result")
+    return outcome.outputs
+
+
+def _set_aside(world: World, job: Job, reason: Problem) -> Job | None:
+    """The result could not be fetched now: again later, and FAILED when that has gone on too long."""
+    if job.looks >= MOST_FETCHES:
+        told = Problem(
+            "RESULT_UNREACHABLE",
+            f"the result could not be brought home in {MOST_FETCHES} tries: {reason.message}",
+            "it is paid for: look in the provider's console, or drop the photo again to run it anew",
+        )
+        return fail(world, job, told, job.facts)
+    pause = float(min(300, 2 ** (job.looks + 1)))
+    aside = jobs.move(world, job, "retake", look_in=pause + LEASE_MARGIN, put={"looks": job.looks + 1, **jobs.RELEASED})
+    if aside:
+        work.send(world, work.job(job.job_id), delay=pause)
+    world.log.warning("set aside", correlation_id=job.job_id, code=reason.code, seconds=pause)
+    return aside

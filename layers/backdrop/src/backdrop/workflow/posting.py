@@ -1,0 +1,276 @@
+"""Moves a job on by one step: claim it and post it, find out about a doubtful POST, ask how it stands, fetch.
+
+Promises that no paid POST is made without a live claim, nor while the last one may have been accepted; that the claim
+outlives the invocation; and that no POST starts unless the time left exceeds what it may take.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from backdrop import jobs, keyring, work
+from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Rejected, Unknown
+from backdrop.inputs import Stored
+from backdrop.providers.base import Accepted, Failed, Request, Running
+from backdrop.states import TERMINAL, State
+from backdrop.workflow import accounts, finishing
+
+if TYPE_CHECKING:
+    from backdrop.jobs import Job
+    from backdrop.providers.base import Finished, Provider
+    from backdrop.world import World
+
+STAGING_SECONDS = 5.0  # reading the photo, making the zip
+LEASE_MARGIN = 30.0  # seconds a lease outlives the invocation that holds it
+LONGEST_BACKOFF = 300.0
+FIRST_BACKOFF = 2.0
+ASK_AFTER = 20.0  # seconds between two questions about a POST that went unanswered
+MOST_REPOSTS = 1
+CALLBACK_GRACE_MS = 30_000  # a callback this late counts as lost
+RELEASE_BATCH = 100
+
+
+def advance(world: World, job_id: str, *, may_block: bool) -> None:
+    """Give a job whatever it needs next; nothing when somebody holds it or its time has not come.
+
+    `may_block`: this invocation may wait minutes for a provider that answers at once.
+    """
+    job = jobs.get(world, job_id)
+    if job is None or job.state in TERMINAL or job.state is State.HELD:
+        return
+    now = jobs.milliseconds(world)
+    if job.leased(now) or job.not_before > now:
+        return
+    try:
+        provider = accounts.provider(world, job.provider)
+    except Parked as reason:
+        if job.state is State.QUEUED:
+            _hold(world, job, reason)
+        return  # a job that may have been accepted is never held: the sweep comes back to it
+    except Later as busy:
+        world.log.warning("not advanced", correlation_id=job_id, code=busy.code)
+        return  # the same
+    match job.state:
+        case State.QUEUED:
+            post(world, job, provider, may_block=may_block)
+        case State.SUBMITTING:
+            _find_out(world, job, provider, may_block=may_block)
+        case State.RUNNING | State.DELIVERING:
+            ask(world, job, provider)
+
+
+def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: bool = False) -> None:
+    """Claim the job and make its one paid POST. `again`: the counted repost after the patience time."""
+    form = job.form or (world.settings.background_color_form if job.model == "runflow/background-color" else "")
+    needed = provider.submit_seconds(job.model, form) + STAGING_SECONDS
+    if (provider.blocks(job.model, form) and not may_block) or world.time_left() < needed:
+        work.send(world, work.job(job.job_id))
+        return
+    claimed = jobs.move(
+        world,
+        job,
+        "reclaim" if again else "claim",
+        look_in=world.time_left() + LEASE_MARGIN,
+        put={
+            **jobs.lease_of(world, job, uuid.uuid4().hex, world.time_left() + LEASE_MARGIN),
+            "form": form,
+            "posted_at": jobs.milliseconds(world),
+            "doubt_since": 0,
+            "reposts": job.reposts + again,
+        },
+    )
+    if claimed is None:
+        return
+    if again:
+        world.metric("RepostsAfterUnknown")
+    try:
+        reply = provider.submit(_request(world, claimed))
+    except Later as busy:
+        _postpone(world, claimed, busy)
+    except Parked as reason:
+        _hold(world, claimed, reason)
+    except Unknown as doubt:
+        _doubt(world, claimed, doubt)
+    except ProviderFailed as no:
+        outcome = Failed(no.code, no.message, no.retryable, no.action, no.facts)
+        finishing.complete(world, claimed, claimed.attempt, outcome)
+    except Rejected as refusal:
+        outcome = Failed(refusal.code, refusal.message, retryable=False, action=refusal.action)
+        finishing.complete(world, claimed, claimed.attempt, outcome)
+    else:
+        world.metric("JobsSubmitted")
+        _take_reply(world, claimed, reply)
+
+
+def _request(world: World, job: Job) -> Request:
+    from backdrop import callbacks  # noqa: PLC0415 - reads the callback keys, which only a POST needs
+
+    return Request(
+        model=job.model,
+        form=job.form,
+        input=job.spec["input"],
+        source=Stored(world, job),
+        callback_url=callbacks.mint(world, job.provider, job.job_id, job.attempt),
+        metadata=job.spec.get("metadata", {}),
+        reference=job.reference,
+    )
+
+
+def _take_reply(world: World, job: Job, reply: Accepted | Finished) -> None:
+    """Record what a POST, or a question about it, brought."""
+    if not isinstance(reply, Accepted):
+        if reply.run_id:
+            job = jobs.note_run(world, job, job.attempt, reply.run_id) or job
+        finishing.complete(world, job, job.attempt, reply.outcome)
+        return
+    running = jobs.move(
+        world,
+        job,
+        "accept",
+        look_in=world.settings.poll_after_seconds,
+        put={
+            f"runs.a{job.attempt}": reply.run_id,
+            "accepted_at": jobs.milliseconds(world),
+            "doubt_since": 0,
+            "looks": 0,
+            "held_at": 0,
+            "error": {},
+            **jobs.RELEASED,
+        },
+    )
+    if running is None:  # its callback was faster: keep which run it was
+        jobs.note_run(world, job, job.attempt, reply.run_id)
+    if job.held_at:
+        release(world, job.provider)
+
+
+def _postpone(world: World, job: Job, busy: Later) -> None:
+    pause = backoff(job.looks) if busy.retry_after is None else busy.retry_after
+    changed = jobs.move(
+        world,
+        job,
+        "postpone",
+        look_in=pause + LEASE_MARGIN,
+        put={
+            "not_before": jobs.milliseconds(world) + int(pause * 1000),
+            "looks": job.looks + 1,
+            "form": busy.form or job.form,
+            **jobs.RELEASED,
+        },
+    )
+    world.metric("JobsPostponed")
+    world.log.info("postponed", correlation_id=job.job_id, code=busy.code, seconds=pause)
+    if changed:
+        work.send(world, work.job(job.job_id), delay=pause)
+
+
+def backoff(tries: int) -> float:
+    """Seconds to wait after `tries` tries that came to nothing."""
+    return float(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(tries, 10)))
+
+
+def _hold(world: World, job: Job, reason: Parked) -> None:
+    """The account is wrong: the job waits, nothing was charged."""
+    jobs.move(
+        world,
+        job,
+        "hold",
+        look_in=world.settings.hold_retry_seconds,
+        put={"held_at": jobs.milliseconds(world), "error": reason.as_problem().as_dict(), **jobs.RELEASED},
+    )
+    world.metric("JobsHeld")
+    world.log.error("held", correlation_id=job.job_id, provider=job.provider, code=reason.code)
+    with suppress(BackdropError):  # a key that has been put right is found by the next try
+        keyring.provider_keys(world, refresh=True)
+
+
+def release(world: World, provider: str) -> None:
+    """A held job of this provider was accepted: let the others try."""
+    from backdrop import table  # noqa: PLC0415 - only here
+
+    far = jobs.milliseconds(world) + 10 * 365 * 86_400_000
+    for job_id, _ in table.due(world, f"held#{provider}", far, limit=RELEASE_BATCH):
+        resume(world, job_id)
+
+
+def resume(world: World, job_id: str) -> None:
+    """Let a held job try again."""
+    job = jobs.get(world, job_id)
+    if job is None or job.state is not State.HELD:
+        return
+    put = {"not_before": 0, "error": {}, "looks": 0, **jobs.RELEASED}
+    if jobs.move(world, job, "resume", look_in=LEASE_MARGIN, put=put):
+        work.send(world, work.job(job_id))
+
+
+def _doubt(world: World, job: Job, doubt: Unknown) -> None:
+    jobs.move(
+        world,
+        job,
+        "doubt",
+        look_in=ASK_AFTER,
+        put={
+            "doubt_since": jobs.milliseconds(world),
+            "error": doubt.as_problem().as_dict(),
+            **jobs.RELEASED,
+        },
+    )
+    world.log.warning("unknown", correlation_id=job.job_id, code=doubt.code)
+
+
+def _find_out(world: World, job: Job, provider: Provider, *, may_block: bool) -> None:
+    """A POST went unanswered, or its invocation died: ask, wait, and after the patience time post once more."""
+    since = job.doubt_since or job.lease_until
+    reply: Accepted | Finished | None = None
+    try:
+        # A holder that was paused may have noted its run after its lease ran out.
+        reply = Accepted(job.run_id) if job.run_id else provider.find(accounts.posted(job, job.attempt))
+    except (Later, Parked) as busy:
+        world.log.info("not asked", correlation_id=job.job_id, code=busy.code)
+    if reply is not None:
+        _take_reply(world, job, reply)
+        return
+    waited = jobs.milliseconds(world) - since
+    if waited < world.settings.patience_seconds * 1000:
+        jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.RELEASED})
+    elif job.reposts >= MOST_REPOSTS or (job.form == "flat" and world.settings.background_color_form == "auto"):
+        outcome = Failed(
+            "OUTCOME_UNKNOWN",
+            "the provider never said whether it took the job, and it has no trace of it",
+            retryable=False,
+            action="look in the provider's own console whether it was charged, then drop the photo again",
+        )
+        finishing.complete(world, job, job.attempt, outcome)
+    else:
+        post(world, job, provider, may_block=may_block, again=True)
+
+
+def ask(world: World, job: Job, provider: Provider) -> None:
+    """Ask how a run stands, and act on it: what no callback came for, and what a delivery has to fetch again."""
+    attempt = job.won or job.attempt
+    try:
+        outcome = provider.poll(accounts.posted(job, attempt))
+    except (Later, Parked, Unknown) as busy:
+        world.log.info("not asked", correlation_id=job.job_id, code=busy.code)
+        outcome = Running(busy.code)
+    except ProviderFailed as no:
+        outcome = Failed(no.code, no.message, no.retryable, no.action, no.facts)
+    now = jobs.milliseconds(world)
+    if not isinstance(outcome, Running):
+        if job.state is State.RUNNING and now - job.posted_at >= CALLBACK_GRACE_MS:
+            world.metric("CallbackLost")
+        finishing.complete(world, job, attempt, outcome)
+    elif now - job.posted_at >= world.settings.deadline_seconds * 1000:
+        late = Failed(
+            "DEADLINE_PASSED",
+            f"the provider has not finished within {world.settings.deadline_seconds} seconds ({outcome.status})",
+            retryable=False,
+            action="its result is still taken should it come; otherwise drop the photo again",
+        )
+        finishing.complete(world, job, attempt, late)
+    else:
+        pause = min(LONGEST_BACKOFF, world.settings.poll_after_seconds * 2.0 ** min(job.looks / 2, 10))
+        name = "watch" if job.state is State.RUNNING else "retake"
+        jobs.move(world, job, name, look_in=pause, put={"looks": job.looks + 1, **jobs.RELEASED})

@@ -1,0 +1,40 @@
+"""What importing a function costs, as the set of modules that come with it: times are for `make bench`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("boto3", "botocore.client", "httpx", "pydantic", "yaml", "aws_xray_sdk", "cv2", "numpy", "moto")
+
+
+def imported(program: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `program`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(' '.join(sys.modules))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+def loading(name: str) -> str:
+    """A program that imports one function as Lambda does."""
+    return f"import sys; sys.path.insert(0, {str(ROOT / 'functions' / name)!r}); import app"
+
+
+@pytest.mark.parametrize("name", ["submit", "webhook", "reconcile"])
+def test_importing_a_function_imports_nothing_heavy(name: str) -> None:
+    """boto3, httpx, pydantic and yaml wait for the first message that needs them; the tracer is never imported."""
+    assert not imported(loading(name)) & set(HEAVY)
+
+
+def test_a_path_of_the_wrong_form_is_refused_with_the_standard_library() -> None:
+    """A callback whose token has the wrong form loads neither boto3 nor Powertools."""
+    call = "print(app.handler({'pathParameters': {'provider': 'runflow', 'token': 'x'}}, None)['statusCode'])"
+    loaded = imported(f"{loading('webhook')}; {call}")
+    assert "401" in loaded
+    assert not loaded & {*HEAVY, "aws_lambda_powertools"}

@@ -1,0 +1,342 @@
+"""A bench for the workflow: real S3, SQS and DynamoDB over HTTP, the provider sandbox, and a clock that a test moves.
+
+Nothing drives the queues here: a test says what arrives, in which order and when, so that every race can be played.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, unquote
+
+import boto3
+import httpx
+import pytest
+from PIL import Image, ImageDraw
+
+from backdrop import callbacks, jobs, table
+from backdrop.settings import Settings
+from backdrop.states import OPEN, State
+from backdrop.workflow import posting, receiving, sweeping
+from backdrop.world import Clients, World
+from backdrop_cli import aws
+from backdrop_cli import template as templates
+from backdrop_cli.sandbox import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from backdrop.jobs import Job
+    from backdrop.workflow.receiving import Reply
+
+ROOT = Path(__file__).resolve().parents[2]
+PROVIDER_KEYS = {
+    "runflow_api_key": "rf_live_sandbox",
+    "backgroundcut_api_key": "bc_sandbox",
+    "imagepipeline_api_key": "ip_live_sandbox",
+    "runflow_callback_secrets": ["whsec_sandbox"],
+}
+
+
+def load_function(name: str) -> ModuleType:
+    """A function's module as Lambda would load it, under a name of its own."""
+    known = f"function_{name}"
+    if known not in sys.modules:
+        found = spec_from_file_location(known, ROOT / "functions" / name / "app.py")
+        assert found
+        assert found.loader
+        module = module_from_spec(found)
+        found.loader.exec_module(module)
+        sys.modules[known] = module
+    return sys.modules[known]
+
+
+def picture(*, seed: int = 0, size: tuple[int, int] = (240, 180), fmt: str = "PNG", mode: str = "RGB") -> bytes:
+    """A small photo with a subject in its middle; another seed gives other bytes."""
+    image = Image.new(mode, size, (236, 236, 236) if mode == "RGB" else (0, 20, 20, 20))
+    draw = ImageDraw.Draw(image)
+    width, height = size
+    box = (width // 3, height // 4, 2 * width // 3, 4 * height // 5)
+    draw.ellipse(box, fill=(150, 40 + seed % 150, 60) if mode == "RGB" else (10, 200, 200, 40))
+    target = io.BytesIO()
+    image.save(target, fmt)
+    return target.getvalue()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A callback as it came over the wire."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Door:
+    """Takes every callback and keeps it, so that a test delivers it when, and as often as, it wants."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        arrived = self.calls
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                arrived.append(Call(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._thread.join(5)
+        self._server.server_close()
+
+
+@dataclass
+class Counted:
+    """Metrics as they were counted."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, name: str, value: float = 1) -> None:
+        """Count."""
+        self.values[name] = self.values.get(name, 0) + value
+
+
+class Quiet:
+    """Keeps what was logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def _keep(self, msg: object, **fields: Any) -> None:
+        self.lines.append({"message": str(msg), **fields})
+
+    debug = info = warning = error = _keep
+
+
+@dataclass
+class Bench:
+    """One empty stack for one test; `world` is what the functions would get."""
+
+    world: World
+    sandbox: str
+    door: Door
+    metrics: Counted
+    log: Quiet
+    folder: str
+    ahead: list[float]
+
+    def put(self, name: str, data: bytes | str | dict[str, Any], **more: Any) -> str:
+        """Upload an object; its key."""
+        key = f"{self.folder}/{name}"
+        body = json.dumps(data) if isinstance(data, dict) else data
+        self.world.aws.s3.put_object(
+            Bucket=self.world.settings.input_bucket,
+            Key=key,
+            Body=body.encode() if isinstance(body, str) else body,
+            **more,
+        )
+        return key
+
+    def tell(self, key: str, *, removed: bool = False) -> None:
+        """Deliver the S3 event of a key to `submit`, encoded as S3 does."""
+        entry = {
+            "eventName": "ObjectRemoved:Delete" if removed else "ObjectCreated:Put",
+            "s3": {
+                "bucket": {"name": self.world.settings.input_bucket},
+                "object": {"key": quote_plus(key, safe="/")},
+            },
+        }
+        load_function("submit").take_message(self.world, json.dumps({"Records": [entry]}))
+
+    def drop(self, name: str, data: bytes | str | dict[str, Any], **more: Any) -> str:
+        """Upload an object and deliver its event."""
+        key = self.put(name, data, **more)
+        self.tell(key)
+        return key
+
+    def remove(self, key: str) -> None:
+        """Delete an object and deliver its event."""
+        self.world.aws.s3.delete_object(Bucket=self.world.settings.input_bucket, Key=key)
+        self.tell(key, removed=True)
+
+    def later(self, seconds: float) -> None:
+        """Move the clock on."""
+        self.ahead[0] += seconds
+
+    def work(self) -> int:
+        """Deliver every message that is on the work queue now; how many there were."""
+        queue = self.world.settings.work_queue_url
+        done = 0
+        for _ in range(50):
+            reply = self.world.aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            messages = reply.get("Messages", [])
+            for message in messages:
+                load_function("reconcile").take_message(self.world, message["Body"])
+                self.world.aws.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                done += 1
+            if not messages:
+                return done
+        pytest.fail("the work queue never ran empty")
+
+    def sweep(self) -> int:
+        """Let the schedule's sweep find what is due, and deliver what it sends."""
+        sent = sweeping.sweep(self.world)
+        self.work()
+        return sent
+
+    def calls(self, count: int = 1, *, seconds: float = 15) -> list[Call]:
+        """Wait until so many callbacks have come; all of them."""
+        until = time.monotonic() + seconds
+        while len(self.door.calls) < count and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(self.door.calls) >= count, f"{len(self.door.calls)} of {count} callbacks came"
+        return list(self.door.calls)
+
+    def answer(self, call: Call, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Reply:
+        """Deliver a callback to the webhook's verb; the reply."""
+        _, _, provider, job, attempt, token = unquote(call.path).split("/")
+        found = callbacks.read_path({"provider": provider, "job": job, "attempt": attempt, "token": token})
+        assert found
+        return receiving.receive(
+            self.world, found, call.body if body is None else body, call.headers if headers is None else headers
+        )
+
+    def finish(self, *, rounds: int = 40) -> list[Job]:
+        """Deliver callbacks, messages and sweeps until no job of this bench is open; its jobs."""
+        answered = 0
+        for _ in range(rounds):
+            time.sleep(0.1)
+            for call in self.door.calls[answered:]:
+                self.answer(call)
+                answered += 1
+            self.work()
+            if not any(job.state in OPEN for job in self.jobs()):
+                return self.jobs()
+            self.later(20)
+            self.sweep()
+        pytest.fail(f"still open: {[(job.model, job.state, job.error) for job in self.jobs()]}")
+
+    def jobs(self) -> list[Job]:
+        """Every job of this bench, oldest first."""
+        pages = self.world.aws.dynamodb.get_paginator("scan").paginate(TableName=self.world.settings.job_table)
+        rows = [{k: table.decode(v) for k, v in raw.items()} for page in pages for raw in page["Items"]]
+        mine = [row["job_id"] for row in rows if str(row.get("key", "")).startswith(f"{self.folder}/")]
+        found = jobs.many(self.world, [row for row in mine if not row.startswith("drop#")])
+        return sorted(found, key=lambda job: (job.created_at, job.label))
+
+    def only(self) -> Job:
+        """The one job of this bench."""
+        (job,) = self.jobs()
+        return job
+
+    def advance(self, job: Job) -> None:
+        """Give a job its next step, as `reconcile` would."""
+        posting.advance(self.world, job.job_id, may_block=True)
+
+    def output(self, key: str) -> bytes:
+        """An object of the output bucket."""
+        reply = self.world.aws.s3.get_object(Bucket=self.world.settings.output_bucket, Key=key)
+        return reply["Body"].read()
+
+    def outputs(self) -> list[str]:
+        """The keys of this bench in the output bucket."""
+        reply = self.world.aws.s3.list_objects_v2(Bucket=self.world.settings.output_bucket, Prefix=f"{self.folder}/")
+        return [entry["Key"] for entry in reply.get("Contents", [])]
+
+    def error(self, key: str) -> dict[str, Any]:
+        """The error file of a drop."""
+        told: dict[str, Any] = json.loads(self.output(f"{key}.error.json"))
+        return told
+
+    def trouble(self, **switches: Any) -> None:
+        """Switch trouble on in the sandbox."""
+        httpx.put(f"{self.sandbox}/_sandbox/trouble", json=switches, trust_env=False).raise_for_status()
+
+    def paid(self) -> list[dict[str, Any]]:
+        """The accepted paid POSTs in the sandbox's ledger."""
+        reply = httpx.get(f"{self.sandbox}/_sandbox/ledger", trust_env=False).raise_for_status().json()
+        entries: list[dict[str, Any]] = reply["entries"]
+        return entries
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the sandbox was asked, oldest first."""
+        reply = httpx.get(f"{self.sandbox}/_sandbox/requests", trust_env=False).raise_for_status().json()
+        seen: list[dict[str, Any]] = reply["requests"]
+        return seen
+
+    def states(self) -> list[State]:
+        """The states of this bench's jobs."""
+        return [job.state for job in self.jobs()]
+
+
+@pytest.fixture(scope="session")
+def _aws(_inert_credentials: None) -> Iterator[templates.Template]:
+    with aws.serving_aws() as origin:
+        os.environ["AWS_ENDPOINT_URL"] = origin
+        template = templates.load(ROOT / "template.yaml", templates.Place(endpoint_url=origin))
+        aws.build(boto3.session.Session(), template, {"ProviderSecret": PROVIDER_KEYS})
+        yield template
+        del os.environ["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture(scope="session")
+def _sandbox(_aws: templates.Template) -> Iterator[str]:
+    with server.running(image_origins=[_aws.place.endpoint_url]) as box:
+        yield box.url
+
+
+@pytest.fixture
+def bench(_aws: templates.Template, _sandbox: str, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """An empty bench: trouble off, ledger empty, no messages, a folder of its own."""
+    httpx.post(f"{_sandbox}/_sandbox/reset", trust_env=False).raise_for_status()
+    door, metrics, log, ahead = Door(), Counted(), Quiet(), [0.0]
+    changes = getattr(request, "param", {})
+    settings = Settings(
+        job_table=_aws.name("JobTable"),
+        input_bucket=_aws.name("InputBucket"),
+        output_bucket=_aws.name("OutputBucket"),
+        staging_bucket=_aws.name("StagingBucket"),
+        work_queue_url=boto3.client("sqs").create_queue(QueueName=f"work-{time.time_ns()}")["QueueUrl"],
+        provider_secret=_aws.name("ProviderSecret"),
+        callback_secret=_aws.name("CallbackSecret"),
+        callback_base_url=door.url,
+        runflow_base_url=_sandbox,
+        backgroundcut_base_url=_sandbox,
+        imagepipeline_base_url=_sandbox,
+        **changes,
+    )
+    world = World(settings, Clients(), log, metrics, now=lambda: time.time() + ahead[0])
+    safe = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+    yield Bench(world, _sandbox, door, metrics, log, f"{safe}-{time.time_ns()}", ahead)
+    _close_rows(world)
+    door.close()
+
+
+def _close_rows(world: World) -> None:
+    """Take every row away: the next test's sweep is to find its own."""
+    reply = world.aws.dynamodb.scan(TableName=world.settings.job_table)
+    for raw in reply["Items"]:
+        table.delete(world, str(table.decode(raw["job_id"])))
