@@ -1,0 +1,360 @@
+"""Find the subject of a small photo: two ways, and the choice between them.
+
+`flood`: the ground is what the border reaches without crossing a sharp edge. It sees through gradients, soft
+shadows and out-of-focus backdrops. `novelty`: the subject is what the border's colours do not explain. It sees
+through texture: wood, brick, leaves. Promises a mask of the same size, empty when nothing stands out; refuses
+nothing.
+"""
+
+# ruff: noqa: PLR2004 - a method of measured thresholds; each stands where it is explained
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
+from backdrop_cli.pixels.fields import bins_of, density, direction, edges, guided, lab_of, local_mean, quadratic
+
+LEVELS = np.geomspace(0.2, 14, 16).astype(np.float32)
+_NEVER = 99.0
+_TEXTURED = 2.6
+_CLEAR = 0.5
+
+
+@dataclass(frozen=True)
+class Found:
+    """The subject's mask, and whether the ground is textured."""
+
+    mask: Mask
+    textured: bool
+
+
+def ring(height: int, width: int, part: float = 0.03) -> Mask:
+    """Return the border, `part` of the shorter side wide."""
+    wide = max(2, round(min(height, width) * part))
+    mask = np.ones((height, width), bool)
+    mask[wide:-wide, wide:-wide] = False
+    return mask
+
+
+def _sides(height: int, width: int) -> list[tuple[slice, slice]]:
+    wide = max(2, round(min(height, width) * 0.03))
+    return [np.s_[:wide, :], np.s_[-wide:, :], np.s_[:, :wide], np.s_[:, -wide:]]
+
+
+def seeds(lab: Plane, sharp: Plane) -> Mask:
+    """Return the border pixels that are surely ground.
+
+    A run of one side whose colours no other side has is left open: the subject may leave the frame there.
+    Below the point
+    where a sharp, bent outline meets the left or right edge (shoulders, not the straight rim of a table) it is
+    open too.
+    """
+    height, width = sharp.shape
+    bins = bins_of(cv2.GaussianBlur(lab, (0, 0), 1.0))
+    sides = _sides(height, width)
+    result = np.zeros((height, width), bool)
+    for place, side in enumerate(sides):
+        others = np.zeros((height, width), np.float32)
+        for other in sides:
+            if other is not side:
+                others[other] = 1
+        known = density(bins, others)[bins[side]] > 2e-4
+        line = known.mean(axis=0 if place < 2 else 1).astype(np.float32)
+        line = cv2.blur(line.reshape(1, -1), (max(3, line.size // 30) | 1, 1)).ravel() > 0.5
+        if line.mean() < 0.15:
+            line[:] = True
+        result[side] |= line[None, :] if place < 2 else line[:, None]
+    wide = sides[0][0].stop
+    shoulders, below = _shoulders(lab, sharp), _cut_below(sharp)
+    if below is not None:
+        result[-wide:, below] = False
+    if shoulders is not None:
+        left, right = shoulders
+        result[-wide:] = False
+        result[left:, :wide] = False
+        result[right:, -wide:] = False
+    return result
+
+
+def _shoulders(lab: Plane, sharp: Plane) -> tuple[int, int] | None:
+    """Return the rows below which the left and right border belong to a subject cut by the bottom, or None."""
+    height, width = sharp.shape
+    wide = max(2, round(min(height, width) * 0.03))
+    cos, sin = direction(lab)
+    rows, tilts = [], []
+    for columns in (np.s_[:wide], np.s_[-wide:]):
+        profile = sharp[:, columns].mean(axis=1)
+        strong = np.flatnonzero(profile[height // 4 :] > 4 * float(np.median(profile)) + 0.6)
+        if not strong.size:
+            return None
+        row = int(strong[0]) + height // 4
+        near = np.s_[max(0, row - 3) : row + 4, columns]
+        # Half the tensor's angle is the normal's; the outline runs across it.
+        tilts.append(float(0.5 * np.arctan2(-sin[near].sum(), -cos[near].sum())))
+        rows.append(row)
+    left, right = rows
+    slope = float(np.arctan2(right - left, width))
+    straight = all(abs(tilt - slope) < 0.17 for tilt in tilts)
+    return None if straight or min(left, right) < 0.4 * height else (left, right)
+
+
+def _cut_below(sharp: Plane) -> slice | None:
+    """Return the columns at which a subject between two sharp edges leaves the frame at the bottom, or None."""
+    height, width = sharp.shape
+    wide = max(2, round(min(height, width) * 0.03))
+    along = sharp[-wide:].mean(axis=0)
+    crossing = np.flatnonzero(along > 4 * float(np.median(along)) + 0.8)
+    if np.median(sharp) > 0.6 or not crossing.size or crossing[-1] - crossing[0] < 0.15 * width:
+        return None
+    return slice(max(0, int(crossing[0]) - 2), int(crossing[-1]) + 3)
+
+
+def reach(sharp: Plane, start: Mask) -> Plane:
+    """Return for every pixel the lowest level of sharp edge at which the ground reaches it from the border."""
+    height, width = sharp.shape
+    result = np.full((height, width), _NEVER, np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    for level in LEVELS[::-1]:
+        free = cv2.erode((sharp < level).astype(np.uint8), disc)
+        count, labels = cv2.connectedComponents(free, connectivity=4)
+        reached = np.zeros(count, bool)
+        reached[np.unique(labels[start & (free > 0)])] = True
+        reached[0] = False
+        result[cv2.dilate(reached[labels].astype(np.uint8), disc) > 0] = level
+    return result
+
+
+def main_parts(mask: Mask, keep: float = 0.2) -> tuple[Mask, float]:
+    """Return the parts that are the subject (large, central, off the frame) and their share of all parts' weight."""
+    height, width = mask.shape
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    if count < 2:
+        return np.zeros_like(mask), 0.0
+    left, top, across, _, area = (stats[1:, column].astype(np.float64) for column in range(5))
+    x, y = (centres[1:, 0] / width - 0.5) * 2, (centres[1:, 1] / height - 0.5) * 2
+    touching = (left <= 1) * 1.0 + (left + across >= width - 1) + (top <= 1) * 1.5
+    weight = area * np.exp(-(x**2 + y**2)) * 0.35**touching
+    kept = np.zeros(count, bool)
+    kept[1:] = weight >= keep * weight.max()
+    return kept[labels], float(weight[kept[1:]].sum() / weight.sum())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Neighbouring flood levels at which the same subject stands."""
+
+    mask: Mask
+    first: int
+    length: float
+    share: float
+
+    @property
+    def score(self) -> float:
+        """How convincing the run is: a subject with company is less so."""
+        return self.length * self.share**2
+
+
+def flood(sharp: Plane, start: Mask, *, plain: bool = False) -> _Run | None:
+    """Return the subject that stands over the widest range of flood levels, or None.
+
+    On a plain ground nothing but the subject has edges, so the first clear subject is taken: its faint parts count too.
+    """
+    level = reach(sharp, start)
+    masks, shares = zip(*(main_parts(level > step * 1.01) for step in LEVELS), strict=True)
+    # A subject may fill the lower border; one that fills the upper is no subject.
+    edge = ring(*sharp.shape)
+    edge[round(0.6 * edge.shape[0]) :] = False
+    best: _Run | None = None
+    first = 0
+    while first < len(LEVELS):
+        last = first
+        while last + 1 < len(LEVELS) and _overlap(masks[first], masks[last + 1]) > 0.85:
+            last += 1
+        size = masks[first].mean()
+        if 0.002 < size < 0.85 and last > first and masks[first][edge].mean() < 0.4:
+            middle = first + (last - first) // 3
+            length = float(np.log(LEVELS[last] / LEVELS[first]))
+            # A subject fills some of the frame: among equal runs the smaller level wins.
+            run = _Run(masks[middle], middle, length, shares[middle])
+            if plain and run.score > _CLEAR and run.share > 0.95 and (best is None or best.score < _CLEAR):
+                return run
+            if best is None or run.score > best.score:
+                best = run
+        first = last + 1
+    return best
+
+
+def _overlap(one: Mask, two: Mask) -> float:
+    both = int((one & two).sum())
+    return both / max(1, int((one | two).sum()))
+
+
+def novelty(lab: Plane, sharp: Plane, start: Mask, rounds: int = 7) -> Mask:
+    """Return what the border's colours do not explain, grown and cleaned over `rounds` of re-learnt colours."""
+    height, width = start.shape
+    guide = lab / 100
+    bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
+    wide = max(3, round(min(height, width) * 0.06))
+    near_seeds = cv2.dilate(start.astype(np.uint8), np.ones((2 * wide + 1, 2 * wide + 1), np.uint8))
+    ground = density(bins, ring(height, width, 0.06) & (near_seeds > 0))
+    strange = np.clip(np.log(3e-4 / (ground[bins] + 1e-6)), -2.5, 2.5).astype(np.float32)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    away = ((x / width - 0.5) * 2) ** 2 + ((y / height - 0.5) * 2) ** 2
+    prior = (0.5 - 1.3 * away).astype(np.float32)
+    prior[start] = -6
+    smooth_part = _larger_than_ground(sharp, start)
+    prior += smooth_part
+    score = guided(guide, cv2.blur(strange, (9, 9)) + 0.5 * prior + smooth_part, 8, 1e-3)
+    mask: Mask = score > 0.2
+    for turn in range(rounds):
+        if not 0.003 < mask.mean() < 0.95:
+            break
+        odds = np.log((density(bins, mask)[bins] + 1e-6) / (density(bins, ~mask)[bins] + 1e-6))
+        near = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.02 * max(height, width))
+        score = np.clip(odds, -3, 3) + 2.5 * (near - 0.4) + 0.4 * prior
+        score = guided(guide, score.astype(np.float32), 5 if turn > 2 else 8, 1e-3)
+        mask = cv2.morphologyEx((score > 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    return mask
+
+
+def _larger_than_ground(sharp: Plane, start: Mask) -> Plane:
+    """Return 0 to 2: how much larger the smooth piece around a pixel is than those the border shows (bricks, tiles)."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    free = cv2.erode((sharp < max(0.8, float(np.median(sharp)) * 1.5)).astype(np.uint8), disc)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(free, connectivity=4)
+    area = stats[:, 4].astype(np.float32)
+    area[0] = 0
+    at_border = np.unique(labels[start])
+    typical = 2.5 * float(area[at_border].max(initial=1))
+    bonus = np.clip(np.log(np.maximum(area, 1) / max(typical, 1)) + 0.5, 0, 2).astype(np.float32)
+    bonus[at_border] = 0
+    return cast("Plane", cv2.dilate(bonus[labels], np.ones((5, 5), np.uint8)))
+
+
+def open_holes(lab: Plane, sharp: Plane, mask: Mask, level: float) -> Mask:
+    """Return the mask without the enclosed places through which the ground shows (a handle, between chair legs)."""
+    height, width = mask.shape
+    ground = cv2.erode((~mask).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    if not ground.any():
+        return mask
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1.2)
+    spread = np.abs(lab - smooth)[ground].mean()
+    near = np.full((height, width), _NEVER, np.float32)
+    for sigma in (8.0, 24.0):
+        mean, weight = local_mean(smooth, ground, sigma)
+        away = np.sqrt(((smooth - mean) ** 2).sum(axis=2))
+        near = np.minimum(near, np.where(weight > 0.01, away, _NEVER))
+    fitted = quadratic(smooth, ground)
+    near = np.minimum(near, np.sqrt(((smooth - fitted) ** 2).sum(axis=2)))
+    row_weight = ground.sum(axis=1).astype(np.float32)
+    row_mean = (smooth * ground[:, :, None]).sum(axis=1) / np.maximum(row_weight, 1)[:, None]
+    away = np.sqrt(((smooth - row_mean[:, None, :]) ** 2).sum(axis=2))
+    near = np.minimum(near, np.where(row_weight[:, None] > 8, away, _NEVER))
+    strict = 2.5 + 2.0 * float(spread)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    free = cv2.erode((sharp < max(level, 0.6)).astype(np.uint8), disc)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(free & mask.astype(np.uint8), connectivity=4)
+    blurry = float(np.median(np.sqrt(((smooth - fitted) ** 2).sum(axis=2))[ground])) > 2.0
+    bins = bins_of(smooth)
+    common = density(bins, ground)[bins] > 7e-4
+    result = mask.copy()
+    for part in range(1, count):
+        area = stats[part, 4]
+        if area < 0.0003 * height * width:
+            continue
+        here = labels == part
+        large = area > 0.003 * height * width
+        seen = near < (2.2 * strict if large else strict)
+        if blurry and area > 0.008 * height * width:
+            seen |= common
+        if seen[here].mean() < 0.75 or _has_print(here, seen | common, stats[part]):
+            continue
+        if large and not blurry and not _stands_out(smooth, mask & ~here, here, float(near[here].mean())):
+            continue
+        result[cv2.dilate(here.astype(np.uint8), disc) > 0] = False
+    return result
+
+
+def _stands_out(smooth: Plane, rest: Mask, part: Mask, away: float) -> bool:
+    """Return whether the subject around a part differs from it far more than the ground does."""
+    around = (cv2.dilate(part.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0) & rest
+    around &= cv2.dilate(part.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+    if not around.any():
+        return False
+    contrast = np.linalg.norm(smooth[around].mean(axis=0) - smooth[part].mean(axis=0))
+    return bool(away < max(2.5, 0.25 * contrast))
+
+
+def _has_print(part: Mask, seen: Mask, stats: Any) -> bool:
+    """Return whether strange islands stand in the part, as letters do on a label; the ground in a hole has none."""
+    left, top, across, down, _ = (int(number) for number in stats[:5])
+    window = np.s_[top : top + down, left : left + across]
+    cropped = part[window].astype(np.uint8)
+    outlines, _ = cv2.findContours(cropped, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros_like(cropped)
+    cv2.drawContours(filled, outlines, -1, 1, -1)
+    strange = (filled > 0) & ~seen[window] & (cropped == 0)
+    return bool(strange.sum() > 0.025 * filled.sum())
+
+
+def snap(mask: Mask, every: Plane) -> Mask:
+    """Return the mask with its outline moved onto the ridge of the nearest edge, at most three pixels inward."""
+    inside = mask.astype(np.uint8)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    core = (depth > 3.5) | ((depth >= cv2.dilate(depth, np.ones((5, 5), np.uint8)) - 0.1) & (depth >= 1.5))
+    markers = np.zeros(mask.shape, np.int32)
+    markers[~mask] = 1
+    markers[core] = 2
+    relief = np.clip(every * 12, 0, 255).astype(np.uint8)
+    parted = cv2.watershed(cv2.cvtColor(relief, cv2.COLOR_GRAY2BGR), markers)
+    return cast("Mask", (parted == 2) | core)
+
+
+def find(rgb: Pixels) -> Found:
+    """Return the subject of a small photo (at most about 500 pixels long)."""
+    lab = lab_of(rgb)
+    sharp, every = edges(lab)
+    start = seeds(lab, sharp)
+    rough = float(np.percentile(sharp[start], 95)) if start.any() else _NEVER
+    plain = rough < 1.0 and _plain(lab, start)
+    run = flood(sharp, start, plain=plain) if rough < _TEXTURED else None
+    score = run.score if run is not None else 0.0
+    if score < 0.6 and plain:
+        coarse, _ = edges(lab, 2.2)
+        second = flood(coarse * 2.2, start, plain=True)
+        if second is not None and second.score > score:
+            run, score = second, second.score
+    if run is None or score < (0.5 if rough < 1.0 else 1.0) or _crossings(sharp, start) > 5:
+        mask, share = main_parts(novelty(lab, sharp, start))
+        if run is None or score < 0.5 or share > 0.75:
+            return Found(_fill_specks(mask), textured=True)
+    mask = open_holes(lab, sharp, run.mask, float(LEVELS[run.first]))
+    return Found(snap(mask, every), textured=False)
+
+
+def _plain(lab: Plane, start: Mask) -> bool:
+    away = np.linalg.norm(lab - quadratic(lab, start), axis=2)
+    return bool(start.any() and np.percentile(away[start], 85) < 6)
+
+
+def _crossings(sharp: Plane, start: Mask) -> int:
+    """Return how many sharp lines leave the frame: a table's rim makes two, bricks or plaid many."""
+    height, width = sharp.shape
+    wide = max(2, round(min(height, width) * 0.03))
+    ground = np.where(start, sharp, 0)
+    top, bottom = ground[:wide].mean(axis=0), ground[-wide:].mean(axis=0)
+    left, right = ground[:, :wide].mean(axis=1), ground[:, -wide:].mean(axis=1)
+    around = np.concatenate([top, right, bottom[::-1], left[::-1]])
+    around = cv2.blur(around.reshape(1, -1), (3, 1)).ravel()
+    high = around > max(1.1, 4 * float(np.median(around)))
+    return int((high & ~np.roll(high, 1)).sum())
+
+
+def _fill_specks(mask: Mask) -> Mask:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = stats[:, 4] < 0.0006 * mask.size
+    small[0] = False
+    return mask | small[labels] if count > 1 else mask
