@@ -1,0 +1,156 @@
+# Everything a developer or an operator runs. `make` alone lists it. Plain make 3.81 and POSIX sh; each target makes
+# what it needs, once, inside this folder (.venv, .venv-sam).
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+
+BIN := .venv/bin
+SOURCES := layers cli functions tests
+MODULES ?= spec keys states callbacks
+UPGRADE ?=
+
+# A photo and a spec of your own for the demo: kept as they were typed, and handed on through the environment, so that
+# no character of a path means anything to make or to the shell.
+ifdef IMAGE
+override IMAGE := $(value IMAGE)
+export IMAGE
+endif
+ifdef SPEC
+override SPEC := $(value SPEC)
+export SPEC
+endif
+
+# What sam build's own makefile (layers/backdrop) works with.
+export UV := $(CURDIR)/$(BIN)/uv
+export PYTHON313 := $(CURDIR)/$(BIN)/python
+export SAM_CLI_TELEMETRY := 0
+# Wheels are large and lines are slow.
+UV_HTTP_TIMEOUT ?= 300
+export UV_HTTP_TIMEOUT
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+# --------------------------------------------------------------------------------------------------- environment
+
+.PHONY: setup
+setup: .venv/.ready ## make the environment in .venv; costs nothing when it is current
+
+IS_313 := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))
+
+.venv/.ready: requirements-dev.txt pyproject.toml
+	@set -e; \
+	if ! $(BIN)/python -c '$(IS_313)' >/dev/null 2>&1; then \
+	  found=; \
+	  for python in "$${PYTHON:-python3.13}" python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13*/bin/python3.13 \
+	      "$${HOME:-/}"/.pyenv/versions/3.13*/bin/python3.13 "$$(uv python find 3.13 2>/dev/null)" \
+	      /opt/homebrew/opt/python@3.13/bin/python3.13 /usr/local/opt/python@3.13/bin/python3.13 python3 python; do \
+	    if "$$python" -c '$(IS_313)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo 'Backdrop needs Python 3.13 (with its venv module), the version its functions run on. One of these gets it:' >&2; \
+	    echo '  pyenv install 3.13      uv python install 3.13      brew install python@3.13' >&2; \
+	    echo '  apt install python3.13-venv      or, when it lies elsewhere: make setup PYTHON=/where/it/is/python3.13' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making .venv with $$found"; \
+	  "$$found" -m venv --clear .venv; \
+	fi; \
+	if ! $(BIN)/uv --version >/dev/null 2>&1; then \
+	  awk '/^[^ #]/ { on = /^uv==/ } on' requirements-dev.txt > .venv/uv.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt || true; \
+	fi; \
+	echo 'Installing what requirements-dev.txt lists'; \
+	if ! { $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt && \
+	    $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; }; then \
+	  echo 'uv could not; trying pip'; \
+	  $(BIN)/python -m ensurepip >/dev/null; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi; \
+	touch $@
+
+# SAM's pins clash with ours, so it has an environment of its own.
+.venv-sam/.ready: tests/template/requirements-sam.txt .venv/.ready
+	@set -e; \
+	$(BIN)/python -m venv --clear .venv-sam; \
+	$(BIN)/uv pip sync --quiet --python .venv-sam/bin/python --require-hashes tests/template/requirements-sam.txt || \
+	  .venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/template/requirements-sam.txt; \
+	touch $@
+
+# ---------------------------------------------------------------------------------------------------- on a laptop
+
+.PHONY: demo
+demo: setup ## drop sample photos for all six models; or your own: make demo IMAGE=path SPEC=path
+	@$(BIN)/backdrop demo $${IMAGE:+--image="$$IMAGE"} $${SPEC:+--spec="$$SPEC"}
+
+.PHONY: up
+up: setup ## keep the whole stack running and say how to drop files into it
+	@$(BIN)/backdrop up
+
+# --------------------------------------------------------------------------------------------------------- checks
+
+.PHONY: test
+test: setup ## everything: lint, types, tests with coverage, template, a demo in trouble; with the time of each
+	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover validate-template trouble
+
+.PHONY: lint
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: typecheck
+typecheck: setup ## mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: unit
+unit: setup ## the tests alone; narrow them with T=tests/area
+	@$(BIN)/pytest -n 2 $(T)
+
+.PHONY: cover
+cover: setup ## the tests with branch coverage; less than 90 % fails
+	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+
+.PHONY: validate-template
+validate-template: setup ## cfn-lint over template.yaml
+	@$(BIN)/cfn-lint template.yaml
+
+.PHONY: trouble
+trouble: setup ## the demo with lost and duplicate callbacks, 429s and the like
+	@unset IMAGE SPEC; $(BIN)/backdrop demo --trouble --out out/trouble
+
+.PHONY: mutation
+mutation: setup ## change the modules in MODULES in every small way and see that a test notices (slow)
+	@$(BIN)/python tests/mutation.py $(MODULES)
+
+# --------------------------------------------------------------------------------------------------- what is made
+
+.PHONY: build
+build: .venv-sam/.ready ## sam validate and sam build, without Docker: what `sam deploy` uploads
+	@.venv-sam/bin/sam validate --lint
+	@PYTHON="$(PYTHON313)" .venv-sam/bin/sam build
+
+.PHONY: docs
+docs: setup ## write what docs/ says of the code: the spec's schema, fields and models, the providers' answers
+	@$(BIN)/python -m backdrop_cli.pages docs
+
+.PHONY: bench
+bench: setup ## what importing each function costs, against boto3 with its clients alone
+	@$(BIN)/python tests/benchmarks/imports.py
+
+LOCK = $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.13 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE)
+
+.PHONY: lock
+lock: setup ## resolve the locked requirements again; newer versions with UPGRADE=--upgrade
+	@$(LOCK) --group dev -o requirements-dev.txt pyproject.toml
+	@$(LOCK) -o layers/backdrop/requirements.txt pyproject.toml
+	@$(LOCK) -o tests/template/requirements-sam.txt tests/template/requirements-sam.in
+
+.PHONY: clean
+clean: ## remove what was made, but for the environments
+	@rm -rf .aws-sam out .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find layers cli functions tests -type d -name __pycache__ -prune -exec rm -rf {} +
