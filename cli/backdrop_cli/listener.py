@@ -1,0 +1,95 @@
+"""The callback door on a laptop: an HTTP server that hands requests to functions in API Gateway's format.
+
+Promises API Gateway's routing, limits and error answers (`gateway`), and that a function that raises is answered 502.
+Refuses chunked requests and whatever is over 10 MB without reading it. Listens on the loopback only.
+"""
+
+import http.server
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, override
+
+from backdrop_cli import gateway
+from backdrop_cli.lambdas import Lambda, Raised
+from backdrop_cli.servers import Whole, serving
+from backdrop_cli.template import Place
+
+HOST = "127.0.0.1"
+_IDLE_SECONDS = 30.0
+
+
+class _Server(Whole, http.server.HTTPServer):
+    """The standard library's server, stoppable whole."""
+
+    def server_bind(self) -> None:
+        """Bind without the reverse look-up of the host's name, which may take seconds."""
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # an IPv4 pair
+
+
+@contextmanager
+def listening(functions: Sequence[Lambda], place: Place, port: int = 0) -> Iterator[str]:
+    """Serve the functions' routes; gives the listener's origin."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = _IDLE_SECONDS
+        disable_nagle_algorithm = True
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: the path holds a token."""
+
+        def do_ANY(self) -> None:
+            answer = self._answer()
+            self.send_response(answer.status)
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        def _answer(self) -> gateway.Answer:
+            length = self.headers.get("Content-Length", "0")
+            if "Transfer-Encoding" in self.headers or not length.isdecimal():
+                self.close_connection = True
+                return gateway.refuse(400, "Bad Request")
+            if int(length) > gateway.MOST_BYTES:
+                self.close_connection = True
+                return gateway.TOO_LONG
+            body = self.rfile.read(int(length))
+            if len(body) < int(length):
+                self.close_connection = True
+                return gateway.refuse(400, "Bad Request")
+            headers = tuple((name, str(value)) for name, value in self.headers.items())
+            request = gateway.Request(self.command, self.path, headers, body, self.client_address[0])
+            return answer(functions, place, request)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_ANY  # noqa: N815 - the base's names
+
+    server = _Server((HOST, port), Handler)
+    with serving(server, "listener") as origin:
+        yield origin
+
+
+def answer(functions: Sequence[Lambda], place: Place, request: gateway.Request) -> gateway.Answer:
+    """What API Gateway would answer to the request."""
+    path = request.target.partition("?")[0]
+    for function in functions:
+        for route in function.function.routes:
+            parameters = gateway.match(route, request.method, path)
+            if parameters is None:
+                continue
+            event = gateway.event_of(request, route, parameters, place)
+            if len(json.dumps(event)) > gateway.MOST_EVENT_BYTES:
+                return gateway.TOO_LONG
+            try:
+                return gateway.answer_of(function.invoke(event))
+            except Raised:
+                return gateway.BROKEN
+    return gateway.NO_ROUTE
