@@ -7,7 +7,7 @@
 
 BIN := .venv/bin
 SOURCES := layers cli functions tests
-MODULES ?= spec keys states callbacks
+TARGETS ?= states callbacks keys spec
 UPGRADE ?=
 
 # A photo and a spec of your own for the demo: kept as they were typed, and handed on through the environment, so that
@@ -123,8 +123,8 @@ trouble: setup ## the demo with lost and duplicate callbacks, 429s and the like
 	@unset IMAGE SPEC; $(BIN)/backdrop demo --trouble --out out/trouble
 
 .PHONY: mutation
-mutation: setup ## change the modules in MODULES in every small way and see that a test notices (slow)
-	@$(BIN)/python tests/mutation.py $(MODULES)
+mutation: setup ## change the code in every small way and see that a test notices (slow); some only: TARGETS="keys states"
+	@$(BIN)/python tests/mutation/score.py $(TARGETS)
 
 # --------------------------------------------------------------------------------------------------- what is made
 

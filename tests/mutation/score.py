@@ -54,7 +54,7 @@ def mutate(
     folder: Path, settings: dict[str, Any], target: dict[str, Any], *, sample: int, seed: str
 ) -> list[tuple[dict[str, Any], str]]:
     """Each change that was tried in a copy of the tree, and what the tests made of it ("killed" or "survived")."""
-    for part in ("layers/backdrop/src", "tests/unit", "docs"):
+    for part in ("layers/backdrop/src", "tests", "docs"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder / "layers/backdrop/src")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,14 @@ def test_the_runs_form_is_sent_as_documented(wire: Wire, photo: Photo, model: st
         "metadata": {"sku": "A-17", "backdrop_reference": REFERENCE},
         "client_ref": REFERENCE,
     }
+
+
+def test_metadata_cannot_pass_for_another_attempt(wire: Wire, photo: Photo) -> None:
+    """The name that a run is found by is ours, whatever the spec's metadata holds."""
+    wire.always(told(201, record()))
+    request = replace(request_for(COLOR, photo, form="runs"), metadata={"backdrop_reference": "another", "sku": 1})
+    client("runflow", wire.url).submit(request)
+    assert wire.asked[0].data["metadata"] == {"backdrop_reference": REFERENCE, "sku": 1}
 
 
 def test_an_empty_prompt_is_left_out(wire: Wire, photo: Photo) -> None:

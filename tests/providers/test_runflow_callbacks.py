@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,7 @@ def test_a_signature_over_reserialised_json_is_forged() -> None:
         f"v1,{VECTOR}",
         f"{VECTOR},{VECTOR}",
         f" {VECTOR}",
+        f"{VECTOR}é",
         f"{VECTOR}\n",
         "é" * 64,
         "\uff10" * 64,
@@ -271,3 +274,15 @@ def test_nothing_unsigned_passes(body: bytes, signature: str) -> None:
     """Without the secret no body and no signature is let in."""
     with pytest.raises(Forged):
         read(body, SECRET, runflow_signature=signature)
+
+
+def test_a_callback_is_read_without_an_http_client() -> None:
+    """The webhook's cold start does not pay for one."""
+    code = (
+        "import sys; from backdrop.providers import registry;"
+        "p = registry.make('runflow', base_url='http://h.test', key='k');"
+        'p.read_callback(b\'{"event": "run.cancelled", "run_id": "r", "status": "cancelled"}\', {});'
+        "print(sorted({'httpx', 'boto3', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == "[]"

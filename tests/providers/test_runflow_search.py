@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,12 @@ def test_a_named_run_is_found_by_its_name(wire: Wire) -> None:
     assert isinstance(provider.find(posted_for(COLOR, run_id=record()["id"])), Accepted)
     wire.always(raw(404))
     assert provider.find(posted_for(COLOR, run_id="run-7")) is None
+
+
+def test_nothing_is_found_by_an_empty_name(wire: Wire) -> None:
+    """A run without a client_ref is not the run of a job without a reference."""
+    wire.always(told(200, {"items": [record("running", client_ref="")]}))
+    assert client("runflow", wire.url).find(replace(posted_for(COLOR), reference="")) is None
 
 
 def test_the_search_ends_with_its_time(wire: Wire) -> None:

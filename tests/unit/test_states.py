@@ -1,5 +1,7 @@
 """The table of moves is the design's picture, neither more nor less."""
 
+import dataclasses
+
 import pytest
 
 from backdrop.states import MOVES, OPEN, TERMINAL, State, allows
@@ -35,6 +37,19 @@ def test_the_moves_are_those_of_the_design() -> None:
 def test_a_move_is_allowed_only_from_its_sources(name: str, state: State) -> None:
     """`allows` says yes for every source of a move and no for every other state."""
     assert allows(name, state) is (str(state) in DESIGN[name][0].split())
+
+
+def test_a_move_cannot_be_changed() -> None:
+    """A move is a fact: no code can widen its sources."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        MOVES["claim"].target = State.FAILED  # type: ignore[misc] # what must not work
+    with pytest.raises((AttributeError, TypeError)):
+        MOVES["claim"].extra = 1  # type: ignore[attr-defined] # the same
+
+
+def test_open_is_every_other_state() -> None:
+    """A job is open in exactly the states that are not terminal."""
+    assert {str(state) for state in OPEN} == {"QUEUED", "SUBMITTING", "RUNNING", "DELIVERING", "HELD"}
 
 
 def test_terminal_states_end() -> None:
