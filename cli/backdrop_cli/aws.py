@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from backdrop_cli.cloudformation import Unresolvable
+from backdrop_cli.parts import Bucket, Secret, Template
 from backdrop_cli.servers import Whole, serving
-from backdrop_cli.template import Bucket, Secret, Template, Unresolvable
 
 if TYPE_CHECKING:
     import boto3

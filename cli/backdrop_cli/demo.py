@@ -89,10 +89,12 @@ def demo(options: Options) -> int:
         dropping = _Dropping(running, entries)
         dropping.start()
         try:
-            done = watch.follow(running, drops, console, seconds=WAIT_SECONDS)
+            done = watch.follow(running, drops, console, seconds=WAIT_SECONDS, give_up=lambda: dropping.failed)
         finally:
             dropping.stop.set()
             dropping.join()
+        if dropping.error:
+            raise dropping.error
         results = _bring_home(running, drops, out)
         _print_table(console, results)
         good = done and all(watch.succeeded(drop) for drop in drops)
@@ -118,10 +120,23 @@ class _Dropping(threading.Thread):
     def __init__(self, running: stack.Stack, entries: Sequence[plans.Entry]) -> None:
         super().__init__(name="dropping", daemon=True)
         self.stop = threading.Event()
+        self.error: Exception | None = None
         self._running = running
         self._entries = entries
 
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing; `error` says why."""
+        return self.error is not None
+
     def run(self) -> None:
+        """Do it."""
+        try:
+            self._drop_all()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again where the demo waits
+            self.error = error
+
+    def _drop_all(self) -> None:
         for entry in self._entries:
             for step in entry.steps:
                 if self.stop.is_set():

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backdrop_cli.lambdas import Lambda, Raised, report
-from backdrop_cli.template import Place, QueueSource, Schedule
+from backdrop_cli.parts import Place, QueueSource, Schedule
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from backdrop_cli.template import Place, Route
+from backdrop_cli.parts import Place, Route
 
 STAGE = "laptop"
 MOST_BYTES = 10_000_000  # of a request: API Gateway's limit

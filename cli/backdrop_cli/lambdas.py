@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO, cast
 
-from backdrop_cli.template import Function, Unresolvable
+from backdrop_cli.cloudformation import Unresolvable
+from backdrop_cli.parts import Function
 
 
 @dataclass(frozen=True)

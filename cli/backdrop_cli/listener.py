@@ -12,8 +12,8 @@ from typing import Any, override
 
 from backdrop_cli import gateway
 from backdrop_cli.lambdas import Lambda, Raised
+from backdrop_cli.parts import Place
 from backdrop_cli.servers import Whole, serving
-from backdrop_cli.template import Place
 
 HOST = "127.0.0.1"
 _IDLE_SECONDS = 30.0

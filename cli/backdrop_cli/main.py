@@ -1,9 +1,12 @@
 """The command `backdrop`. Each command imports what it needs when it runs: `--help` answers at once."""
 
+import errno
+import io
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -20,10 +23,14 @@ app = typer.Typer(
 )
 
 _EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """The console's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may hold what the terminal cannot show
     app()
 
 
@@ -96,7 +103,7 @@ def demo(  # noqa: PLR0917 - typer calls it by keyword
 @app.command(short_help="Keep the stack running, to drop files into.")
 def up(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the AWS endpoint; 0 takes any that is free.")
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port of the AWS endpoint; 0 takes any that is free.")
     ] = 4599,
 ) -> None:
     """Keep the stack and the sandbox running, and tell how to drop files into it with the AWS CLI.
@@ -151,12 +158,22 @@ def schema() -> None:
     print(text(), end="")
 
 
-@app.command(
-    short_help="Run the provider sandbox alone.",
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-)
-def sandbox(context: typer.Context) -> None:
-    """Run the provider sandbox alone; `backdrop sandbox --help` lists its options.
+@app.command(short_help="Run the provider sandbox alone.")
+def sandbox(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 takes any that is free.")
+    ] = 0,
+    image_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="An origin of plain http photos, such as the stack's S3; may be repeated."),
+    ] = None,
+    accounts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keys and balances, a JSON list, instead of the default keys.")
+    ] = None,
+) -> None:
+    """Run the twin of the three providers alone, until Ctrl-C. Its page with recent runs is at /.
+
+    PUT /_sandbox/trouble switches trouble, GET /_sandbox/ledger tells what was paid for.
 
     \b
     Example:
@@ -164,28 +181,44 @@ def sandbox(context: typer.Context) -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from backdrop_cli.sandbox.__main__ import main as run  # noqa: PLC0415 - see the module's docstring
 
-    raise typer.Exit(run(context.args))
+    arguments = ["--port", str(port)]
+    for origin in image_origin or ():
+        arguments += ["--image-origin", origin]
+    if accounts:
+        arguments += ["--accounts", str(accounts)]
+    raise typer.Exit(run(arguments))
 
 
 def _run(command: Callable[[], int]) -> None:
     """Run a command and end with its status; what a person can put right is one sentence, not a stack trace."""
+    from backdrop_cli.cloudformation import Unresolvable  # noqa: PLC0415 - the same
     from backdrop_cli.outfolder import Foreign  # noqa: PLC0415 - see the module's docstring
     from backdrop_cli.paths import BadFile  # noqa: PLC0415 - the same
     from backdrop_cli.sandbox_process import NotRunning  # noqa: PLC0415 - the same
-    from backdrop_cli.template import Unresolvable  # noqa: PLC0415 - the same
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell may have told us to ignore the first; all end alike
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
-        status = command()
+        with _ended_alike():
+            status = command()
     except (BadFile, Foreign, NotRunning, Unresolvable) as error:
         _fail(str(error))
     except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}{hint}")
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _fail("interrupted", _EXIT_INTERRUPTED)
     raise typer.Exit(status)
+
+
+@contextmanager
+def _ended_alike() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal all end a command in order, even where a shell had the first ignored."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
 
 
 def _fail(message: str, status: int = _EXIT_BAD_INPUT) -> NoReturn:

@@ -36,7 +36,7 @@ class OutFolder:
         path.mkdir(parents=True, exist_ok=True)
         if self._marker.is_file():
             self._empty()
-        elif any(path.iterdir()):
+        elif not all((entry / MARKER).is_file() for entry in path.iterdir()):  # other demos' folders are no strangers
             msg = f"{path} holds files that no demo wrote; name another folder with --out, or empty it yourself"
             raise Foreign(msg)
         self._marker.write_text(_HEADLINE + "\n", encoding="utf-8")

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backdrop_cli import aws, drivers, listener
+from backdrop_cli.cloudformation import Unresolvable
 from backdrop_cli.lambdas import Lambda, logging_to, report
-from backdrop_cli.template import Place, Template, Unresolvable, load
+from backdrop_cli.parts import Place, Template
+from backdrop_cli.template import load
 
 if TYPE_CHECKING:
     import boto3
@@ -38,7 +40,7 @@ LAPTOP: Mapping[str, str] = {
     "PollAfterSeconds": "3",
     "PatienceSeconds": "30",
     "HoldRetrySeconds": "5",
-    "DropConcurrency": "2",
+    "DropConcurrency": "4",
     "WorkConcurrency": "4",
 }
 SCHEDULE_SECONDS = 1.0  # in place of the template's minute

@@ -120,8 +120,15 @@ def _seconds(drop: Drop, job: "Job | None") -> float:
     return max(0.0, end - drop.uploaded_at)
 
 
-def follow(stack: "Stack", drops: Sequence[Drop], console: "Console", *, seconds: float) -> bool:
-    """Show how far the drops are until all are finished or the time is over; whether all are."""
+def follow(
+    stack: "Stack",
+    drops: Sequence[Drop],
+    console: "Console",
+    *,
+    seconds: float,
+    give_up: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Show how far the drops are until all are finished, or the time is over, or `give_up`; whether all are."""
     show, screen = _screen(console, drops)
     end = time.monotonic() + seconds
     with screen:
@@ -130,7 +137,7 @@ def follow(stack: "Stack", drops: Sequence[Drop], console: "Console", *, seconds
             show()
             if all(finished(drop) for drop in drops):
                 return True
-            if time.monotonic() > end:
+            if time.monotonic() > end or give_up():
                 return False
             time.sleep(_LOOK_SECONDS)
 

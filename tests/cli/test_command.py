@@ -58,7 +58,7 @@ def test_each_command_helps(command: str) -> None:
     assert len(result.output.splitlines()) > 5
 
 
-@pytest.mark.parametrize("command", ["demo", "up", "validate", "schema"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_gives_an_example(command: str) -> None:
     """Each command's help holds a line that can be copied."""
     assert f"  backdrop {command}" in run(command, "--help").output.partition("Example")[2]
@@ -74,6 +74,7 @@ def test_help_gives_an_example(command: str) -> None:
         (("up", "--prt", "1"), "--port"),
         (("demo", "red shoe.jpg", "shoe.yaml"), "--image 'red shoe.jpg' --spec shoe.yaml"),
         (("up", "--port", "99999"), "65535"),
+        (("sandbox", "--prot", "1"), "--port"),
     ],
 )
 def test_a_mistyped_argument_is_answered_with_what_was_meant(arguments: tuple[str, ...], meant: str) -> None:
@@ -141,4 +142,5 @@ def test_up_tells_of_a_port_that_is_taken(tmp_path: Path) -> None:
         result = run("up", "--port", str(taken.getsockname()[1]), env={"TMPDIR": str(tmp_path)})
     assert result.exit_code == 2
     assert "in use" in result.output
+    assert "--port" in result.output
     assert "Traceback" not in result.output

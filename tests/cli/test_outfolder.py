@@ -41,6 +41,13 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
         OutFolder(tmp_path / "note.txt")
 
 
+def test_another_demos_folder_inside_is_no_stranger(tmp_path: Path) -> None:
+    """A demo in out/ runs where an earlier one wrote to out/trouble, and leaves it alone."""
+    OutFolder(tmp_path / "out" / "trouble").write("a.png", b"x")
+    OutFolder(tmp_path / "out")
+    assert (tmp_path / "out" / "trouble" / "a.png").exists()
+
+
 def test_a_list_that_points_outside_removes_nothing_there(tmp_path: Path) -> None:
     """A marker that was tampered with, or a link, leads to no file outside of the folder."""
     (tmp_path / "outside").mkdir()

@@ -7,19 +7,29 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parents[2]
+from backdrop_cli.sandbox_process import NotRunning, sandbox_process
+
 SECONDS = 90.0
+HOSTILE = {"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}  # of the user's; must lead nowhere
+TWO = """
+jobs:
+  - {model: bria/background/remove, label: cutout}
+  - model: backgroundcut/remove-bg
+    input: {output_variants: [{format: jpeg, background_color: "#ffffff"}, {format: png}]}
+"""
 
 
 def photo() -> bytes:
@@ -38,35 +48,12 @@ def demo(folder: Path, image: str, spec: str, *arguments: str, text: str) -> sub
     return subprocess.run(
         [sys.executable, "-m", "backdrop_cli", "demo", "--image", image, "--spec", spec, *arguments],
         cwd=folder,
-        env={**os.environ, "AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"},
+        env={**os.environ, **HOSTILE},
         capture_output=True,
         text=True,
         check=False,
         timeout=SECONDS,
     )
-
-
-def test_a_demo_of_ones_own_files(tmp_path: Path) -> None:
-    """Two jobs with trouble on: every result and record lies in out/, the last line is the contact sheet's path."""
-    text = """
-jobs:
-  - {model: bria/background/remove, label: cutout}
-  - model: backgroundcut/remove-bg
-    input: {output_variants: [{format: jpeg, background_color: "#ffffff"}, {format: png}]}
-"""
-    name = "rot + 100% 靴.png"
-    done = demo(tmp_path, name, "any.yaml", "--trouble", text=text)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[-1] == str(Path("out") / "contact-sheet.jpg")
-    assert "2 for 2 jobs, one for each job" in done.stdout
-    for path, form in ((f"{name}.cutout.png", "PNG"), (f"{name}.remove-bg.1.jpg", "JPEG"), (lines[-1], "JPEG")):
-        place = tmp_path / path if path == lines[-1] else tmp_path / "out" / "drop" / path
-        with Image.open(place) as image:
-            assert image.format == form
-    record = json.loads((tmp_path / "out" / "drop" / f"{name}.cutout.png.json").read_text())
-    assert record["model"] == "bria/background/remove"
-    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_demo_of_a_bad_spec(tmp_path: Path) -> None:
@@ -80,17 +67,18 @@ def test_a_demo_of_a_bad_spec(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-class Up:
-    """`backdrop up` as a process; its lines are read as they come."""
+class Running:
+    """`backdrop` as a process that stays; its lines are read as they come."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it; logs go below `folder`."""
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        """Start it in `folder`; its temporary files go there too."""
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "backdrop_cli", "up", "--port", "0"],
+            [sys.executable, "-u", "-m", "backdrop_cli", *arguments],
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "TMPDIR": str(folder)},
+            env={**os.environ, "TMPDIR": str(folder), **HOSTILE},
         )
         self.text = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -121,10 +109,39 @@ class Up:
         return status
 
 
+def test_a_demo_of_ones_own_files(tmp_path: Path) -> None:
+    """Two jobs with trouble: results and records lie in out/; kept until Ctrl-C, the last line is the sheet's path."""
+    name = "rot + 100% 靴.png"
+    (tmp_path / name).write_bytes(photo())
+    (tmp_path / "any.yaml").write_text(TWO)
+    made = Running(tmp_path, "demo", "--image", name, "--spec", "any.yaml", "--trouble", "--keep")
+    try:
+        made.wait_for("Ctrl-C")
+    finally:
+        status = made.end(signal.SIGINT)
+    assert status == 0, made.text
+    last = made.text.splitlines()[-1]
+    assert last == str(Path("out") / "contact-sheet.jpg")
+    assert "2 for 2 jobs, one for each job" in made.text
+    assert re.search(r"trouble that happened: .*rate_limited 2", made.text)
+    drop = Path("out") / "drop"
+    for path, form in (
+        (drop / f"{name}.cutout.png", "PNG"),
+        (drop / f"{name}.remove-bg.1.jpg", "JPEG"),
+        (drop / f"{name}.remove-bg.2.png", "PNG"),
+        (last, "JPEG"),
+    ):
+        with Image.open(tmp_path / path) as image:
+            assert image.format == form
+    record = json.loads((tmp_path / drop / f"{name}.cutout.png.json").read_text())
+    assert record["model"] == "bria/background/remove"
+    assert "Traceback" not in made.text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_stays_until_it_is_ended(tmp_path: Path, number: int) -> None:
     """It tells how to drop files, tells of each job, and ends cleanly: no process and no file is left."""
-    up = Up(tmp_path)
+    up = Running(tmp_path, "up", "--port", "0")
     try:
         endpoint = up.wait_for(r"AWS_ENDPOINT_URL=(\S+)")[1]
         page = up.wait_for(r"before and after: (\S+)")[1]
@@ -142,5 +159,19 @@ def test_up_stays_until_it_is_ended(tmp_path: Path, number: int) -> None:
     assert status == 0
     assert "Traceback" not in up.text
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="refused"):
-        __import__("urllib.request").request.urlopen(page, timeout=2)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", urlsplit(page).port or 0)) != 0
+
+
+def test_a_sandbox_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """When the sandbox ends before it answers, the message names its status and where its output is."""
+    log = tmp_path / "sandbox.log"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with sandbox_process(image_origin="http://127.0.0.1:9", log=log, port=port) as sandbox:
+            sandbox.process.wait(SECONDS)
+            taken.close()
+            with pytest.raises(NotRunning, match=r"ended with status 2.*sandbox\.log"):
+                sandbox.wait()

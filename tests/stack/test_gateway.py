@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backdrop_cli import gateway
-from backdrop_cli.template import Place, Route
+from backdrop_cli.parts import Place, Route
 
 if TYPE_CHECKING:
     from recording import Recorded

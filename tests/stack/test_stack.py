@@ -17,8 +17,8 @@ from recording import make_project, run_recorded
 
 from backdrop.settings import Settings
 from backdrop_cli import aws, stack
+from backdrop_cli.cloudformation import Unresolvable
 from backdrop_cli.lambdas import Raised
-from backdrop_cli.template import Unresolvable
 
 if TYPE_CHECKING:
     from pathlib import Path

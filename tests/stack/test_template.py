@@ -10,7 +10,8 @@ import pytest
 
 from backdrop.settings import Settings
 from backdrop_cli.cloudformation import Resolver, Unresolvable, parse
-from backdrop_cli.template import Place, load
+from backdrop_cli.parts import Place
+from backdrop_cli.template import load
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 PLACE = Place(endpoint_url="http://127.0.0.1:4599", stack="shop")
