@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -215,19 +215,9 @@ def _print_trouble(drop: watch.Drop, out: OutFolder) -> None:
         print(f"{name}: not finished ({states}); see {out.path / 'logs'}")
         return
     print(f"{name}: {drop.error.get('state', 'refused')}")
-    for line in problem_lines(drop.error):
+    for line in watch.problem_lines(drop.error):
         print(f"  {line}")
     print(f"  in full: {printable(str(out.place(keys.error_key(drop.key))))}")
-
-
-def problem_lines(error: dict[str, Any]) -> Iterator[str]:
-    """The problems of an error file as a person reads them."""
-    for problem in error.get("problems", []):
-        where = f"{problem['where']}: " if problem.get("where") else ""
-        label = f"[{problem['label']}] " if problem.get("label") else ""
-        yield printable(f"{label}{where}{problem.get('message', '')}")
-        if problem.get("action"):
-            yield printable(f"  -> {problem['action']}")
 
 
 def _check_ledger(sandbox: SandboxProcess, drops: Sequence[watch.Drop]) -> bool:

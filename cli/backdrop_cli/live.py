@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from backdrop import notices
 from backdrop.states import TERMINAL
 from backdrop_cli import stack
-from backdrop_cli.demo import problem_lines
 from backdrop_cli.paths import printable
 from backdrop_cli.sandbox_process import SandboxProcess, sandbox_process
 from backdrop_cli.servers import free_port
-from backdrop_cli.watch import changed
+from backdrop_cli.watch import changed, problem_lines
 
 if TYPE_CHECKING:
     from backdrop.jobs import Job

@@ -6,7 +6,7 @@ screen is a terminal, a plain line for each change where it is not.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -177,3 +177,13 @@ def _table(drops: Sequence[Drop]) -> "Table":
             mark, Text(printable(line.file)), line.model, Text(line.state, style=style), f"{line.seconds:.1f}"
         )
     return table
+
+
+def problem_lines(error: dict[str, Any]) -> Iterator[str]:
+    """The problems of an error file as a person reads them."""
+    for problem in error.get("problems", []):
+        where = f"{problem['where']}: " if problem.get("where") else ""
+        label = f"[{problem['label']}] " if problem.get("label") else ""
+        yield printable(f"{label}{where}{problem.get('message', '')}")
+        if problem.get("action"):
+            yield printable(f"  -> {problem['action']}")

@@ -47,7 +47,7 @@ REFUSAL = {"state": "rejected", "problems": []}
         (drop(job(State.SUCCEEDED), job(State.FAILED, "remove1"), wanted=2, error=REFUSAL), True, False),
         (drop(wanted=0, error=REFUSAL), True, False),
         (drop(wanted=1, error=REFUSAL), True, False),
-        (drop(wanted=1, error=REFUSAL, ago=-60), False, False),
+        (drop(wanted=1, error=REFUSAL, ago=-3600), False, False),
         (Drop("a.jpg", ()), False, False),
     ],
 )
