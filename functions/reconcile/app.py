@@ -20,7 +20,11 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         return {"sent": sweeping.sweep(world)}
 
     def take(record: SQSRecord) -> None:
-        take_message(world, record.body)
+        try:
+            take_message(world, record.body)
+        except Exception as error:  # Powertools reports the message to SQS without a line in the log
+            world.log.warning("message failed", message_id=record.message_id, error=type(error).__name__)
+            raise
 
     return process_partial_response(event=event, record_handler=take, processor=_processor, context=context)
 

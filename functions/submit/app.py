@@ -18,7 +18,11 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     world = deployed().within(context.get_remaining_time_in_millis)
 
     def take(record: SQSRecord) -> None:
-        take_message(world, record.body)
+        try:
+            take_message(world, record.body)
+        except Exception as error:  # Powertools reports the message to SQS without a line in the log
+            world.log.warning("message failed", message_id=record.message_id, error=type(error).__name__)
+            raise
 
     return process_partial_response(event=event, record_handler=take, processor=_processor, context=context)
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import DROPPED, Answer, raw, told
 
-from backdrop.errors import BackdropError, Later, Unknown
+from backdrop.errors import BackdropError, Later, Parked, Unknown
 from backdrop.providers.backgroundcut import KEEP_SECONDS, BackgroundCut, output_keys
-from backdrop.providers.base import Finished, Malformed, Output, Succeeded
+from backdrop.providers.base import Accepted, Finished, Malformed, Output, Running, Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,18 +175,41 @@ def test_minting_is_tried_twice(wire: Wire, photo: Photo, trouble: Answer) -> No
     assert routes(wire).count("get-public-url") == 2
 
 
-@pytest.mark.parametrize("trouble", [DROPPED, raw(500), raw(404), raw(429)], ids=["dropped", "500", "404", "429"])
-def test_a_paid_picture_without_a_url_is_unknown_and_found_later(wire: Wire, photo: Photo, trouble: Answer) -> None:
-    """The job is not lost: `find` asks for the very keys and finishes it."""
-    wire.answer = well_but(get=lambda *_: trouble)
+UNMINTED = (
+    pytest.param(DROPPED, 2, Later, id="dropped"),
+    pytest.param(raw(500), 2, Later, id="500"),
+    pytest.param(raw(503), 2, Later, id="503"),
+    pytest.param(raw(302, b"", "Location: https://elsewhere.example.test/"), 2, Later, id="302"),
+    pytest.param(raw(200, b"{}"), 2, Later, id="empty"),
+    pytest.param(raw(200, b'{"url": "https://store.ex', length=200), 2, Later, id="truncated"),
+    pytest.param(told(200, {"url": "ftp://store.example.test/1"}), 2, Later, id="no-link"),
+    pytest.param(raw(429, b"", "Retry-After: 7"), 1, Later, id="429"),
+    pytest.param(raw(401), 1, Parked, id="401"),
+    pytest.param(raw(402), 1, Parked, id="402"),
+    pytest.param(raw(404), 1, None, id="404"),
+    pytest.param(raw(400), 1, None, id="400"),
+)
+
+
+@pytest.mark.parametrize("missing", [0, 1], ids=["first", "second"])
+@pytest.mark.parametrize(("trouble", "tries", "leaf"), UNMINTED)
+def test_a_paid_picture_without_a_url_is_accepted_and_polled_later(
+    wire: Wire, photo: Photo, *, trouble: Answer, tries: int, leaf: type[BackdropError] | None, missing: int
+) -> None:
+    """`process` took the job: it is Accepted under its reference, no poll gives it up, and one brings all of it."""
+    wire.answer = well_but(get=lambda asked, _: trouble if asked.data["key"] == KEYS[missing] else None)
     provider = client("backgroundcut", wire.url)
-    with pytest.raises(Unknown) as caught:
-        provider.submit(request_for(MODEL, photo, output_variants=TWO))
-    assert caught.value.code == "RESULT_UNREACHABLE"
+    posted = posted_for(MODEL, run_id=REFERENCE, output_variants=TWO)
+    assert provider.submit(request_for(MODEL, photo, output_variants=TWO)) == Accepted(REFERENCE)
+    assert routes(wire) == ["upload", "process", *["get-public-url"] * (missing + tries)]
+    if leaf is None:
+        assert provider.poll(posted) == Running("not_there")
+    else:
+        with pytest.raises(leaf):
+            provider.poll(posted)
     wire.answer = store
-    found = provider.find(posted_for(MODEL, output_variants=TWO))
-    assert isinstance(found, Finished)
-    assert urls(found.outcome) == KEYS
+    assert urls(provider.poll(posted)) == KEYS
+    assert routes(wire).count("process") == 1
 
 
 def test_one_missing_variant_is_no_trace(wire: Wire) -> None:
@@ -215,14 +238,15 @@ def test_no_paid_post_starts_without_its_time(wire: Wire, photo: Photo) -> None:
 
 
 def test_minting_ends_with_its_time(wire: Wire, photo: Photo) -> None:
-    """What is paid for and cannot be asked for in this turn is in doubt, and found in another."""
+    """What is paid for and cannot be asked for in this turn is accepted, and polled in another."""
     moments = iter([0.0, 10.0, 400.0])
     provider = BackgroundCut(base_url=wire.url, key="bc_sandbox", clock=lambda: next(moments))
     wire.answer = store
-    with pytest.raises(Unknown) as caught:
-        provider.submit(request_for(MODEL, photo))
-    assert caught.value.code == "RESULT_UNREACHABLE"
+    assert provider.submit(request_for(MODEL, photo)) == Accepted(REFERENCE)
     assert routes(wire) == ["upload", "process"]
+    outcome = client("backgroundcut", wire.url).poll(posted_for(MODEL, run_id=REFERENCE))
+    assert urls(outcome) == [f"backdrop/{REFERENCE}/1.png"]
+    assert routes(wire) == ["upload", "process", "get-public-url"]
 
 
 def test_it_blocks_for_less_than_its_function_lives() -> None:
@@ -283,8 +307,14 @@ STATUS = st.sampled_from([200, 201, 302, 400, 404, 429, 500])
 @settings(deadline=None, max_examples=40)
 @given(answers=st.lists(st.tuples(STATUS, JSON), min_size=5, max_size=5))
 def test_any_replies_end_in_pictures_or_a_leaf(line: Wire, answers: list[tuple[int, Any]]) -> None:
-    """Whatever the three routes answer, it ends in pictures or in one of the errors."""
+    """Whatever the three routes answer: a job that `process` took is never raised away, one that it refused always."""
+    line.asked.clear()
     line.in_turn(*(told(status, value) for status, value in answers))
+    reply: Accepted | Finished | None = None
     with suppress(BackdropError):
         reply = client("backgroundcut", line.url).submit(request_for(MODEL, Photo("http://h.test", b"x")))
-        assert isinstance(reply, Finished)
+    statuses = [answers[min(number, len(answers) - 1)][0] for number in range(len(line.asked))]
+    processed = [status for status, route in zip(statuses, routes(line), strict=True) if route == "process"]
+    assert (reply is not None) == any(status in {200, 201} for status in processed)
+    if reply is not None:
+        assert reply == Accepted(REFERENCE) or isinstance(reply, Finished)

@@ -348,7 +348,7 @@ def test_a_message_holds_status_code_and_words() -> None:
     error = refusal(runflow.RULES, Reply(402, {}, body), paid=True)
     assert isinstance(error, Parked)
     assert error.message == "the Runflow account has no credit left (402 INSUFFICIENT_CREDIT): Top up"
-    assert "backdrop resume" in error.action
+    assert "go on by themselves" in error.action
 
 
 def test_an_unknown_provider_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,18 @@ import pytest
 from asking import CALLBACK, COLOUR, REFERENCE, client, posted_for, request_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import raw, told
+from wire import DROPPED, Answer, raw, told
 
 from backdrop.errors import Later, Unknown
 from backdrop.providers import runflow_runs
 from backdrop.providers.base import Accepted, Failed, Finished, Outcome, Output, Running, Succeeded
+from backdrop.providers.runflow import CREATE_SECONDS, SYNC_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asking import Photo
-    from wire import Wire
+    from wire import Asked, Wire
 
 COLOR, REPLACE, BRIA = "runflow/background-color", "runflow/background-replace", "bria/background/remove"
 EVENTS = Path(__file__).resolve().parents[2] / "events" / "providers"
@@ -101,13 +103,63 @@ def test_the_flat_form_is_sent_as_documented(wire: Wire, photo: Photo, flat_inpu
     assert asked.headers["idempotency-key"] == f"{REFERENCE}-flat"
 
 
+def test_sync_mode_is_sent_as_a_run(wire: Wire, photo: Photo) -> None:
+    """In the form "sync" it is the same POST, findable by the same names, and the reply holds the picture."""
+    wire.always(told(201, record("succeeded", output={"outputs": [{"url": DATA, "type": "image"}]})))
+    reply = client("runflow", wire.url).submit(request_for(BRIA, photo, form="sync", sync_mode=True))
+    assert reply == Finished(Succeeded(*succeeded(DATA, "png")), record()["id"])
+    (asked,) = wire.asked
+    assert (asked.method, asked.path) == ("POST", f"/v1/models/{BRIA}/runs")
+    assert asked.headers["idempotency-key"] == REFERENCE
+    assert asked.data == {
+        "input": {"image_url": photo.url(), "sync_mode": True},
+        "callback_url": CALLBACK,
+        "metadata": {"sku": "A-17", "backdrop_reference": REFERENCE},
+        "client_ref": REFERENCE,
+    }
+
+
+def test_a_slow_sync_reply_is_waited_for(wire: Wire, photo: Photo) -> None:
+    """The reply comes when the picture is made: it is taken when it does, within what the form says it may take."""
+    made = told(201, record("succeeded", output={"outputs": [{"url": DATA, "type": "image"}]}))
+
+    def slowly(_: Asked) -> Answer:
+        time.sleep(1)
+        return made
+
+    wire.answer = slowly
+    provider = client("runflow", wire.url)
+    began = time.monotonic()
+    reply = provider.submit(request_for(BRIA, photo, form="sync", sync_mode=True))
+    assert 1 <= time.monotonic() - began < provider.submit_seconds(BRIA, "sync")
+    assert isinstance(reply, Finished)
+    assert isinstance(reply.outcome, Succeeded)
+    assert len(wire.asked) == 1
+
+
+def test_a_lost_sync_reply_is_in_doubt(wire: Wire, photo: Photo) -> None:
+    """The run may have been made and charged, so it is Unknown, and not posted again here."""
+    wire.always(DROPPED)
+    with pytest.raises(Unknown) as caught:
+        client("runflow", wire.url).submit(request_for(BRIA, photo, form="sync", sync_mode=True))
+    assert caught.value.code == "REPLY_LOST"
+    assert len(wire.asked) == 1
+
+
 def test_which_forms_block() -> None:
-    """Only the flat form waits for the picture, and only it needs minutes."""
+    """Only the flat form and `sync_mode` wait for the picture, and only they need minutes."""
     provider = client("runflow", "http://h.test")
     assert [provider.blocks(COLOR, form) for form in ("auto", "runs", "flat")] == [False, False, True]
     assert not provider.blocks(BRIA, "flat")
     assert provider.submit_seconds(COLOR, "runs") <= 20
     assert 300 < provider.submit_seconds(COLOR, "flat") < 400
+    assert [provider.blocks(BRIA, form) for form in ("", "sync")] == [False, True]
+    assert [provider.submit_seconds(BRIA, form) for form in ("", "sync")] == [20, 140]
+
+
+def test_a_sync_reply_has_its_time_within_the_forms() -> None:
+    """Connecting and the wait for the picture fit into what `submit` may take, and exceed what others may."""
+    assert CREATE_SECONDS < SYNC_SECONDS <= client("runflow", "http://h.test").submit_seconds(BRIA, "sync") - 5
 
 
 TAKEN: tuple[tuple[int, Any, Callable[[Accepted | Finished], bool]], ...] = (
@@ -145,7 +197,7 @@ def test_what_a_creation_answers(
 ) -> None:
     """Any 2xx that names a run is taken; a reply that is terminal at once is finished, its media with it."""
     wire.always(told(status, body))
-    assert as_expected(client("runflow", wire.url).submit(request_for(BRIA, photo, sync_mode=True)))
+    assert as_expected(client("runflow", wire.url).submit(request_for(BRIA, photo, form="sync", sync_mode=True)))
 
 
 def test_a_large_data_uri_is_read(wire: Wire, photo: Photo) -> None:
@@ -153,7 +205,7 @@ def test_a_large_data_uri_is_read(wire: Wire, photo: Photo) -> None:
     picture = "data:image/png;base64," + "A" * 13_000_000
     wire.always(told(201, record("succeeded", output={"outputs": [{"url": picture, "type": "image"}]})))
     provider = client("runflow", wire.url)
-    reply = provider.submit(request_for(BRIA, photo, sync_mode=True))
+    reply = provider.submit(request_for(BRIA, photo, form="sync", sync_mode=True))
     assert isinstance(reply, Finished)
     assert isinstance(reply.outcome, Succeeded)
     assert len(reply.outcome.outputs[0].url) == len(picture)

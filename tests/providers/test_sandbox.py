@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from asking import KEYS, VARIANT, client, posted_for, provider_of, request_for
+from asking import KEYS, REFERENCE, VARIANT, client, posted_for, provider_of, request_for
 
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
 from backdrop.providers.base import Accepted, Failed, Finished, Running, Succeeded
@@ -72,7 +72,7 @@ def test_a_run_ends_in_pictures(
 def test_sync_media_comes_with_the_reply(sandbox: Sandbox, photo: Photo, mode: str) -> None:
     """A data URI in the create reply is the picture."""
     sandbox.trouble(sync_media=mode)
-    outcome = run(sandbox, photo, BRIA, sync_mode=True)
+    outcome = run(sandbox, photo, BRIA, form="sync", sync_mode=True)
     assert isinstance(outcome, Succeeded)
     assert outcome.outputs[0].url.startswith("data:image/png;base64,")
 
@@ -80,7 +80,7 @@ def test_sync_media_comes_with_the_reply(sandbox: Sandbox, photo: Photo, mode: s
 def test_sync_media_that_comes_nowhere_is_gone(sandbox: Sandbox, photo: Photo) -> None:
     """Neither in the reply nor in the record: final, with the reason."""
     sandbox.trouble(sync_media="neither")
-    outcome = run(sandbox, photo, BRIA, sync_mode=True)
+    outcome = run(sandbox, photo, BRIA, form="sync", sync_mode=True)
     assert isinstance(outcome, Failed)
     assert (outcome.code, outcome.retryable) == ("SYNC_MEDIA_GONE", False)
 
@@ -214,15 +214,40 @@ def test_partial_success_is_success(sandbox: Sandbox, photo: Photo) -> None:
 
 @pytest.mark.parametrize("route", ["submit", "public-url"])
 def test_a_region_that_moves(sandbox: Sandbox, photo: Photo, route: str) -> None:
-    """404 once from process: uploaded again and done. 404 from minting: in doubt, then found."""
+    """404 once from process: uploaded again and done. 404 from minting: accepted, and polled."""
     sandbox.trouble(regional_404={"times": 1, "route": route})
     provider = client("backgroundcut", sandbox.url)
     if route == "public-url":
-        with pytest.raises(Unknown):
-            provider.submit(request_for(CUT, photo))
-        assert isinstance(provider.find(posted_for(CUT)), Finished)
+        assert provider.submit(request_for(CUT, photo)) == Accepted(REFERENCE)
+        assert isinstance(provider.poll(posted_for(CUT, run_id=REFERENCE)), Succeeded)
     else:
         assert isinstance(provider.submit(request_for(CUT, photo)), Finished)
+    assert sandbox.ledger()["count"] == 1
+
+
+MINTING: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("rate_limited", {}),
+    ("refused_key", {}),
+    ("forbidden", {}),
+    ("server_error_before", {"status": 503}),
+    ("dropped_before", {}),
+    ("regional_404", {}),
+)
+
+
+@pytest.mark.parametrize(("switch", "setting"), MINTING, ids=[row[0] for row in MINTING])
+def test_pictures_that_were_paid_for_are_polled(
+    sandbox: Sandbox, photo: Photo, switch: str, setting: dict[str, Any]
+) -> None:
+    """Whatever befalls the minting of URLs, the job is accepted; when it is over, a poll brings every picture."""
+    sandbox.trouble(**{switch: {"route": "public-url", **setting}})
+    provider = client("backgroundcut", sandbox.url)
+    assert provider.submit(request_for(CUT, photo, output_variants=TWO)) == Accepted(REFERENCE)
+    sandbox.trouble()
+    outcome = provider.poll(posted_for(CUT, run_id=REFERENCE, output_variants=TWO))
+    assert isinstance(outcome, Succeeded)
+    found = [httpx.get(output.url, trust_env=False).headers["content-type"] for output in outcome.outputs]
+    assert found == ["image/jpeg", "image/png"]
     assert sandbox.ledger()["count"] == 1
 
 

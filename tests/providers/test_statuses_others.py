@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from asking import KEYS, client, posted_for, provider_of, request_for
+from asking import KEYS, REFERENCE, client, posted_for, provider_of, request_for
 from rows import ALIKE, FREE, PAID, RATE, UNREADABLE, Row, answer, check
 from wire import told
 
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
-from backdrop.providers.base import Running
+from backdrop.providers.base import Accepted, Running
 
 if TYPE_CHECKING:
     from asking import Photo
@@ -76,18 +76,39 @@ def test_backgroundcut_process(wire: Wire, photo: Photo, row: Row) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [Row(status, "", Unknown, "RESULT_UNREACHABLE") for status in (400, 401, 404, 429, 500)]
-    + [Row(200, {"url": "ftp://x"}, Unknown, "RESULT_UNREACHABLE"), Row(200, b"", Unknown, "RESULT_UNREACHABLE")],
+    [
+        Row(401, "", Parked, "KEY_REFUSED"),
+        Row(402, "", Parked, "NO_CREDITS"),
+        Row(403, "", Parked, "NOT_ALLOWED"),
+        Row(429, "", Later, "RATE_LIMITED"),
+        Row(429, "", Later, "RATE_LIMITED", 5.0, ("Retry-After: 5",)),
+        Row(500, "", Later, "SERVER_ERROR"),
+        Row(200, {"url": "ftp://x"}, Later, "REPLY_LOST"),
+        Row(200, b"", Later, "REPLY_LOST"),
+    ],
     ids=str,
 )
 def test_backgroundcut_mint_after_process(wire: Wire, photo: Photo, row: Row) -> None:
-    """Once the pictures are paid for, whatever keeps their URLs away is Unknown: they are asked for, not made again."""
-    processed = told(200, {"output_keys": ["backdrop/x/1.png"]})
+    """Once the pictures are paid for, whatever keeps their URLs away leaves the job Accepted; `poll` tells why."""
+    processed = told(200, {"output_keys": [f"backdrop/{REFERENCE}/1.png"]})
     public = answer(row, "backgroundcut", KEYS["backgroundcut"])
     wire.by_path(upload=UPLOADED, process=processed, get_public_url=public)
+    provider = client("backgroundcut", wire.url)
+    assert provider.submit(request_for(CUT, photo)) == Accepted(REFERENCE)
     with pytest.raises(BackdropError) as caught:
-        client("backgroundcut", wire.url).submit(request_for(CUT, photo))
+        provider.poll(posted_for(CUT, run_id=REFERENCE))
     check(caught.value, row, KEYS["backgroundcut"])
+    assert sum(asked.path.endswith("/process/") for asked in wire.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_backgroundcut_mint_of_nothing_after_process(wire: Wire, photo: Photo, status: int) -> None:
+    """A paid picture that is not there yet is Accepted, then Running: another region may have it."""
+    processed = told(200, {"output_keys": [f"backdrop/{REFERENCE}/1.png"]})
+    wire.by_path(upload=UPLOADED, process=processed, get_public_url=told(status, {"detail": "Not found."}))
+    provider = client("backgroundcut", wire.url)
+    assert provider.submit(request_for(CUT, photo)) == Accepted(REFERENCE)
+    assert provider.poll(posted_for(CUT, run_id=REFERENCE)) == Running("not_there")
     assert sum(asked.path.endswith("/process/") for asked in wire.asked) == 1
 
 

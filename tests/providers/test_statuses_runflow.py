@@ -49,7 +49,10 @@ RUNFLOW_PAID = (
     ],
     ids=str,
 )
-@pytest.mark.parametrize(("model", "form"), [(COLOR, "runs"), (REPLACE, ""), ("bria/background/remove", "")])
+@pytest.mark.parametrize(
+    ("model", "form"),
+    [(COLOR, "runs"), (REPLACE, ""), ("bria/background/remove", ""), ("bria/background/remove", "sync")],
+)
 def test_runflow_create(wire: Wire, photo: Photo, row: Row, model: str, form: str) -> None:
     """Each status of the creation of a run ends in its leaf."""
     wire.always(answer(row, "runflow", KEYS["runflow"]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from ground import moto
 
 from backdrop import callbacks, drops, spec
 from backdrop.errors import Rejected
@@ -78,9 +79,10 @@ def test_work_and_schedule_are_told_apart() -> None:
 @pytest.fixture(scope="module")
 def world() -> Any:
     """A world whose callback key is the one that signed the event files."""
-    with mock_aws():
-        secrets = boto3.client("secretsmanager", region_name="eu-central-1")
-        made = secrets.create_secret(Name="callback", SecretString=json.dumps({"current": "k1", "k1": CALLBACK_KEY}))
+    with moto():
+        secrets = boto3.client("secretsmanager")
+        text = json.dumps({"current": "k1", "k1": CALLBACK_KEY})
+        made = secrets.create_secret(Name=f"callback-{uuid.uuid4().hex}", SecretString=text)
         settings = Settings(
             job_table="-",
             input_bucket=BUCKET,

@@ -189,7 +189,7 @@ def test_a_lease_that_ran_out_is_unknown_not_free(bench: Bench) -> None:
     start(bench)
     job = bench.only()
     bench.later(5)
-    lease = jobs.lease_of(bench.world, job, "dead", 60)
+    lease = jobs.leased(bench.world, 60)
     claimed = jobs.move(
         bench.world, job, "claim", look_in=60, put={**lease, "posted_at": jobs.milliseconds(bench.world)}
     )
@@ -283,7 +283,7 @@ def test_an_older_attempts_success_is_taken(bench: Bench) -> None:
     start(bench)
     (call,) = bench.calls()
     job = bench.only()
-    jobs.move(bench.world, job, "fail", put={"error": {"code": "X"}, **jobs.RELEASED})
+    jobs.move(bench.world, job, "fail", put={"error": {"code": "X"}, **jobs.released()})
     assert bench.answer(call) == receiving.TAKEN
     assert bench.only().state is State.SUCCEEDED
 

@@ -123,4 +123,4 @@ async def run_flat(request: Request, state: Here, account: Caller, model: str) -
         {"url": state.url_of(file), "width": one.width, "height": one.height, "content_type": one.media_type}
         for file, one in zip(run.files, run.pictures, strict=True)
     ]
-    return JSONResponse({"id": run.id, "images": images})
+    return JSONResponse({"images": images})

@@ -68,8 +68,17 @@ class Photo:
     head: bytes
 
 
+# Archived; encrypted with a key of the uploader's own; under a KMS key that the role may not use.
+UNREADABLE = frozenset({"InvalidObjectState", "InvalidRequest", "AccessDenied", "403"})
+_READABLE = "upload it in the storage class STANDARD and with S3's own encryption"
+
+
 def look(world: World, bucket: str, key: str, *, most: int = HEAD_BYTES) -> Photo | None:
-    """The object under `key` with its first `most` bytes; None when there is none."""
+    """The object under `key` with its first `most` bytes; None when there is none.
+
+    Raises:
+        Rejected: S3 does not hand it out, for a reason that only the uploader can change.
+    """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - botocore is imported with the first client
 
     s3 = world.aws.s3
@@ -81,6 +90,9 @@ def look(world: World, bucket: str, key: str, *, most: int = HEAD_BYTES) -> Phot
         code = error.response["Error"]["Code"]
         if code in {"NoSuchKey", "404"}:
             return None
+        if code in UNREADABLE:
+            told = f"S3 does not hand {key} out ({code})"
+            raise Rejected(Problem("OBJECT_UNREADABLE", told, _READABLE)) from None
         if code != "InvalidRange":  # an empty object has no first byte
             raise
         reply, head, size = s3.head_object(Bucket=bucket, Key=key), b"", 0
@@ -134,7 +146,7 @@ def find_spec(world: World, bucket: str, image_key: str) -> SpecFile | None:
     if found:
         return _read(world, bucket, found, is_default=False)
     for folder in keys.folders_up(image_key):
-        prefix = f"{folder}/_" if folder else "_"
+        prefix = f"{folder}/{keys.DEFAULT_STEM}." if folder else f"{keys.DEFAULT_STEM}."
         found = _only(_named(world, bucket, prefix, keys.Kind.DEFAULT, image_key), folder or "the bucket")
         if found:
             return _read(world, bucket, found, is_default=True)

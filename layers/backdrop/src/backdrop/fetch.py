@@ -304,7 +304,10 @@ def _decode(url: str, max_bytes: int) -> Download:
             raise _refused("its data URI is not valid base64")
         data = b64decode(text)
     else:
-        data = unquote_to_bytes(body)
+        try:
+            data = unquote_to_bytes(body)
+        except UnicodeEncodeError:
+            raise _refused("its data URI is not text") from None
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
     pieces = (data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))

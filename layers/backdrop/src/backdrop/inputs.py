@@ -10,15 +10,18 @@ import hashlib
 import shutil
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backdrop import drops, keys, table
-from backdrop.errors import Problem, Rejected
+from backdrop.errors import Later, Problem, Rejected
 from backdrop.jobs import milliseconds
 from backdrop.providers.base import Archive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from backdrop.jobs import Job
     from backdrop.world import World
 
@@ -59,7 +62,7 @@ class Stored:
         if self.job.reference_key:
             extension = self.job.reference_key.rsplit(".", 1)[-1].lower()
             members.append((f"reference.{extension}", self.job.reference_key, self.job.reference_version))
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
+        with _told(self.job.key), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
             with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as bundle:
                 for member, key, version in members:
                     info = zipfile.ZipInfo(member)  # the epoch's date: the same photos give the same zip
@@ -72,7 +75,8 @@ class Stored:
 
     def read(self) -> bytes:
         """The photo's bytes."""
-        data: bytes = self._open(self.job.key, self.job.version_id).read()
+        with _told(self.job.key):
+            data: bytes = self._open(self.job.key, self.job.version_id).read()
         return data
 
     def recall(self, name: str) -> str:
@@ -94,7 +98,8 @@ class Stored:
         )
 
     def _open(self, key: str, version: str) -> Any:
-        return self.world.aws.s3.get_object(Bucket=self.job.bucket, Key=key, **_version(version))["Body"]
+        with _told(key):
+            return self.world.aws.s3.get_object(Bucket=self.job.bucket, Key=key, **_version(version))["Body"]
 
     def _presign(self, bucket: str, key: str, version: str) -> str:
         return self.world.aws.s3.generate_presigned_url(
@@ -102,6 +107,32 @@ class Stored:
             Params={"Bucket": bucket, "Key": key, **_version(version)},
             ExpiresIn=self.world.settings.presign_seconds,
         )
+
+
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "InvalidObjectState", "MethodNotAllowed"})
+
+
+@contextmanager
+def _told(key: str) -> Iterator[None]:
+    """S3's errors before a POST as ours: nothing was sent yet, so none of them leaves a doubt.
+
+    Raises:
+        Rejected: what was dropped is no longer there, or cannot be read.
+        Later: S3 is busy.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - botocore comes with the first client
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _GONE:
+            told = f"{key} is no longer there as it was dropped ({code})"
+            raise Rejected(Problem("PHOTO_GONE", told, "upload it again to run it")) from None
+        raise Later("STORAGE_BUSY", f"{key} could not be read or staged just now ({code})") from None
+    except BotoCoreError as error:
+        why = type(error).__name__
+        raise Later("STORAGE_BUSY", f"{key} could not be read or staged just now ({why})") from None
 
 
 def _version(version: str) -> dict[str, Any]:
@@ -115,6 +146,11 @@ def find_reference(world: World, bucket: str, image_key: str, reference: str) ->
         Rejected: it is not there, or it is not a picture.
     """
     key = keys.reference_key(image_key, reference)
+    if not key.lower().endswith(keys.PHOTO_EXTENSIONS):
+        allowed = ", ".join(keys.PHOTO_EXTENSIONS)
+        told = f"the reference {key} does not end like a picture"
+        action = f"name it with its extension, one of {allowed}"
+        raise Rejected(Problem("REFERENCE_NAME", told, action, where="input.reference"))
     found = drops.look(world, bucket, key)
     if found is None:
         raise Rejected(

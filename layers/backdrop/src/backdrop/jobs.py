@@ -8,6 +8,7 @@ not allow: the condition is built from it. Times in the table are milliseconds s
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -188,12 +189,14 @@ def move(
     return _job(item)
 
 
-def lease_of(world: World, job: Job, owner: str, seconds: float) -> dict[str, Any]:
-    """The attributes that make `owner` (unique for each claim) the holder for `seconds`."""
-    return {"lease": f"{owner}/{job.attempt}", "lease_until": milliseconds(world) + int(seconds * 1000)}
+def leased(world: World, seconds: float) -> dict[str, Any]:
+    """The attributes of a row that the caller holds for `seconds`."""
+    return {"lease": f"held/{uuid.uuid4().hex}", "lease_until": milliseconds(world) + int(seconds * 1000)}
 
 
-RELEASED: dict[str, Any] = {"lease": "", "lease_until": 0}
+def released() -> dict[str, Any]:
+    """The attributes of a row that nobody holds; each release is another, so that no older reading fits it again."""
+    return {"lease": f"free/{uuid.uuid4().hex}", "lease_until": 0}
 
 
 def note_run(world: World, job: Job, attempt: int, run_id: str) -> Job | None:

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backdrop import keys
+from backdrop import drops, keys
 from backdrop.states import State
 
 if TYPE_CHECKING:
@@ -107,22 +107,44 @@ def settle(world: World, jobs: Sequence[Job]) -> None:
                 "written": _stamp(int(world.now() * 1000)),
             },
         )
-    elif all(job.state is State.SUCCEEDED for job in jobs):
-        clear(world, first.key)
+    elif all(job.state is State.SUCCEEDED for job in jobs) and _written(world, first.key):
+        row = drops.row(world, first.bucket, first.key)
+        if row is None or row.state not in {"rejected", "orphaned"}:  # else the file tells of a newer drop
+            clear(world, first.key)
+
+
+def write_delay(world: World, job: Job) -> None:
+    """Put the error file of a job whose provider has long been busy: it still waits; the file goes when it is done."""
+    _write(
+        world,
+        keys.error_key(job.key),
+        {
+            "source": {"bucket": job.bucket, "key": job.key},
+            "state": "waiting",
+            "paid": False,
+            "problems": [{"job_id": job.job_id, "model": job.model, "label": job.label} | job.error],
+            "written": _stamp(int(world.now() * 1000)),
+        },
+    )
 
 
 def clear(world: World, key: str) -> None:
     """Remove the error file of a drop, if there is one: a delete of nothing would leave a delete marker."""
+    if _written(world, key):
+        world.aws.s3.delete_object(Bucket=world.settings.output_bucket, Key=keys.error_key(key))
+
+
+def _written(world: World, key: str) -> bool:
+    """Whether the drop has an error file."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - botocore is imported with the first client
 
-    place: Any = {"Bucket": world.settings.output_bucket, "Key": keys.error_key(key)}
     try:
-        world.aws.s3.head_object(**place)
+        world.aws.s3.head_object(Bucket=world.settings.output_bucket, Key=keys.error_key(key))
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return
+            return False
         raise
-    world.aws.s3.delete_object(**place)
+    return True
 
 
 def _write(world: World, key: str, content: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from backdrop.world import World
 
 PART_BYTES = 8 * 1024 * 1024
+INLINE_SECONDS = 5.0
 MARGIN_SECONDS = 5.0  # of an invocation's time, kept for what comes after the fetch
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
@@ -85,6 +86,8 @@ def bring_home(
     """
     limits = world.settings
     allowed = min(limits.result_seconds if seconds is None else seconds, world.time_left() - MARGIN_SECONDS)
+    if output.url[:5].lower() == "data:":
+        allowed = max(allowed, INLINE_SECONDS)  # it is here already
     if allowed <= 0:
         raise Later("RESULT_NO_TIME", "there is no time left to fetch the result")
     with fetch.download(

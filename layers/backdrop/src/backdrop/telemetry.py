@@ -5,6 +5,7 @@ the namespace Backdrop with the one dimension `service`. Tracing is switched on 
 Powertools' Tracer costs 200 ms at every cold start.
 """
 
+import logging
 from functools import lru_cache
 
 from aws_lambda_powertools import Logger
@@ -12,11 +13,15 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE = "Backdrop"
 SERVICE = "backdrop"
+# At DEBUG these log whole replies and signed requests: API keys, callback keys, presigned queries.
+TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "s3transfer", "urllib3")
 
 
 @lru_cache(maxsize=1)
 def logger() -> Logger:
-    """The environment's one log; its level is POWERTOOLS_LOG_LEVEL's."""
+    """The environment's one log; its level is POWERTOOLS_LOG_LEVEL's, but for the libraries that would log secrets."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     return Logger(service=SERVICE)
 
 

@@ -34,10 +34,15 @@ class Clients:
 
     @cached_property
     def s3(self) -> S3Client:
-        """S3 with SigV4, so that presigned URLs work in every region."""
+        """S3 with SigV4 and the region in the host.
+
+        The global host of a new bucket answers 307 to the regional one, which no presigned URL survives.
+        """
         from botocore.config import Config  # noqa: PLC0415 - with boto3
 
-        client: S3Client = self._session.client("s3", config=Config(signature_version="s3v4"))
+        client: S3Client = self._session.client(
+            "s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+        )
         return client
 
     @cached_property

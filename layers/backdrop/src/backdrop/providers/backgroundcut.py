@@ -9,10 +9,11 @@ Sources: backgroundcut.co/api/docs/v3 and its examples.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
-from backdrop.providers.base import Finished, Malformed, Output, Running, Succeeded
+from backdrop.errors import BackdropError, Later, Parked, ProviderFailed
+from backdrop.providers.base import Accepted, Finished, Malformed, Output, Running, Succeeded
 from backdrop.providers.http import Session, lost, session
 from backdrop.providers.replies import AGAIN, Rule, at, link, parse, refusal, unasked, usual
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from backdrop.providers.base import Accepted, Callback, Outcome, Posted, Request, Source
+    from backdrop.providers.base import Callback, Outcome, Posted, Request, Source
 
 UPLOAD_SECONDS = 60.0
 PROCESS_SECONDS = 300.0
@@ -83,7 +84,7 @@ class BackgroundCut:
                 told = self._process(api, request, key, wanted, until)
             if told is None:
                 raise Later("UPLOAD_GONE", RULES[0].message, action=RULES[0].action)
-            return self._deliver(api, request.input, told, until)
+            return self._deliver(api, request, told, until)
 
     def _upload(self, api: Session, source: Source) -> str:
         """Upload the photo under a key of its own bytes. Nothing is charged for it, so a lost reply is Later."""
@@ -122,15 +123,12 @@ class BackgroundCut:
             return None
         raise refusal(RULES, reply, paid=True, hide=(self._key,))
 
-    def _deliver(self, api: Session, fields: Mapping[str, Any], names: tuple[str, ...], until: float) -> Finished:
-        """Mint the URLs of what was just paid for; whatever goes wrong now is Unknown: the pictures are asked for."""
-        try:
-            found = self._mint_all(api, fields, names, until)
-        except (Later, Parked, ProviderFailed) as error:
-            raise _unminted(error.message) from None
-        if found is None:
-            raise _unminted("it has no such file where we were routed to")
-        return Finished(Succeeded(found))
+    def _deliver(self, api: Session, request: Request, names: tuple[str, ...], until: float) -> Accepted | Finished:
+        """Mint the URLs of what was just paid for; if that fails it is accepted all the same, and asked for by poll."""
+        found = None
+        with suppress(Later, Parked, ProviderFailed):
+            found = self._mint_all(api, request.input, names, until)
+        return Finished(Succeeded(found)) if found else Accepted(request.reference)
 
     def _mint_all(
         self, api: Session, fields: Mapping[str, Any], names: Sequence[str], until: float
@@ -227,11 +225,3 @@ def _told_keys(value: Any, wanted: Sequence[str]) -> tuple[str, ...]:
     if len(named) == len(wanted) == len(set(named)) and not set(named) & set(wanted):
         return tuple(named)
     return tuple(wanted)
-
-
-def _unminted(why: str) -> Unknown:
-    return Unknown(
-        "RESULT_UNREACHABLE",
-        f"BackgroundCut made the pictures and gave no URL for them: {why}",
-        action="nothing to do: Backdrop asks for them again before it would pay once more",
-    )

@@ -102,7 +102,7 @@ class Session:
             raise Parked(
                 "BASE_URL_WRONG",
                 f"the base URL of {self._provider} is no http(s) URL",
-                action="correct the stack's base URL parameter of this provider, then run `backdrop resume`",
+                action="correct the stack's base URL parameter of this provider; held jobs then go on by themselves",
             ) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             why = type(error).__name__

@@ -239,7 +239,7 @@ class Rule:
 
 def usual(provider: str, key_field: str, *, pause: float | None = None) -> tuple[Rule, ...]:
     """What a status means at every provider, for the end of its table. `provider` as people call it."""
-    resume = "held jobs then go on by themselves, or at once with `backdrop resume`"
+    resume = "held jobs then go on by themselves"
     spec = "correct the spec as the message says and drop it again"
     top_up = f"top up the {provider} account; {resume}"
     new_key = f"put a valid {key_field} into the provider secret; {resume}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COLOR = "runflow/background-color"
 REPLACE = "runflow/background-replace"
 CREATE_SECONDS = 15.0  # with the connection's 5, what `submit` may spend of its 30
+SYNC_SECONDS = 120.0  # in `sync_mode` the reply may wait for the picture; most models take under 60 s
 FLAT_SECONDS = 300.0  # the flat form answers with the picture; no page says how long it may take
 ASK_SECONDS = 10.0
 SEARCH_SECONDS = 15.0
@@ -83,16 +84,18 @@ class Runflow:
         self._clock = clock
 
     def blocks(self, model: str, form: str) -> bool:
-        """Only the flat form waits for the picture."""
-        return model == COLOR and form == "flat"
+        """The flat form waits for the picture, and so does a run in `sync_mode`."""
+        return form == "sync" or (model == COLOR and form == "flat")
 
     def submit_seconds(self, model: str, form: str) -> float:
-        """320 for the flat form, 20 otherwise: connecting, sending and the wait for the answer."""
+        """320 for the flat form, 140 in `sync_mode`, 20 otherwise: connecting, sending, the wait for the answer."""
+        if form == "sync":
+            return SYNC_SECONDS + 20.0
         return FLAT_SECONDS + 20.0 if self.blocks(model, form) else CREATE_SECONDS + 5.0
 
     def submit(self, request: Request) -> Accepted | Finished:
         """Make the paid POST. With form "auto", 404 and 405 are Later with `form="flat"`: not accepted there."""
-        if self.blocks(request.model, request.form):
+        if request.model == COLOR and request.form == "flat":
             return self._submit_flat(request)
         body = {
             "input": _runs_input(request),
@@ -108,7 +111,7 @@ class Runflow:
                 paid=True,
                 body=body,
                 headers={"Idempotency-Key": request.reference},
-                seconds=CREATE_SECONDS,
+                seconds=SYNC_SECONDS if request.form == "sync" else CREATE_SECONDS,
                 most=SYNC_BYTES if sync_mode else MEDIA_BYTES,
             )
         if reply.accepted:
@@ -164,17 +167,21 @@ class Runflow:
             with suppress(ProviderFailed):  # it is not known there
                 return _known(self._record(posted.run_id), posted)
             return None
-        if self.blocks(posted.model, posted.form):
+        if posted.model == COLOR and posted.form == "flat":
             return None
         found: list[Accepted | Finished] = []
         until = self._clock() + SEARCH_SECONDS
         with self._session() as api:
             # First asked for by name; then, because no page says what `q` looks at, the newest runs are gone through.
             for query in ({"q": posted.reference}, {}):
-                for record in self._rows(api, query, posted, until):
-                    taken = _known(record, posted) if _is_ours(record, posted.reference) else None
-                    if taken is not None:
-                        found.append(taken)
+                try:
+                    for record in self._rows(api, query, posted, until):
+                        taken = _known(record, posted) if _is_ours(record, posted.reference) else None
+                        if taken is not None:
+                            found.append(taken)
+                except (Later, Parked):
+                    if not found:  # what names this attempt counts, however much was left unread
+                        raise
                 if found:
                     return max(found, key=_worth)
         return None
@@ -184,7 +191,7 @@ class Runflow:
         cursor = ""
         for _ in range(_MOST_PAGES):
             if self._clock() > until:
-                return
+                break
             params = {"limit": str(_PAGE), **query, **({"pq": cursor} if cursor else {})}
             reply = api.send("GET", "/v1/runs", params=params, seconds=ASK_SECONDS, most=MEDIA_BYTES)
             page = parse(reply.body) if reply.accepted else None
@@ -198,6 +205,7 @@ class Runflow:
             cursor = text(page, "next_pq")[:1000]
             if not cursor or not rows or runflow_runs.made_before(rows[-1], posted.posted_at - _CLOCK_SKEW):
                 return
+        raise Later("SEARCH_UNFINISHED", "Runflow lists more runs than could be read in this turn", action=AGAIN)
 
     def poll(self, posted: Posted) -> Outcome:
         """Read the run. Its URLs are signed anew on each read.
@@ -211,7 +219,7 @@ class Runflow:
         return _outcome(self._record(posted.run_id), posted)
 
     def _poll_unnamed(self, posted: Posted) -> Outcome:
-        if self.blocks(posted.model, posted.form):
+        if posted.model == COLOR and posted.form == "flat":
             return Failed(
                 "RESULT_NOT_KEPT",
                 "the flat form's answer alone held the picture's URL, and it could not be brought home then",

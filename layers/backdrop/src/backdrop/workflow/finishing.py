@@ -6,7 +6,6 @@ SUCCEEDED, and that an older attempt's failure changes nothing. Refuses to deliv
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ MOST_FETCHES = 8  # tries at bringing one result home
 # A result that arrived broken may be whole the next time: fetching costs nothing, another attempt does.
 REFETCHED = frozenset({"RESULT_TRUNCATED", "RESULT_EMPTY", "RESULT_NOT_A_PICTURE"})
 MOST_REFETCHES = 2
+ONLY_HERE_TRIES = 3
 RACES = 5  # a row may change this often between reading and moving it
 
 
@@ -62,7 +62,7 @@ def _failed(world: World, job: Job, outcome: Failed) -> Job | None:
                 "looks": 0,
                 "won": 0,
                 "error": Problem(outcome.code, outcome.message, outcome.action).as_dict(),
-                **jobs.RELEASED,
+                **jobs.released(),
             },
         )
         if again:
@@ -76,9 +76,10 @@ def fail(world: World, job: Job, reason: Problem, facts: dict[str, Any]) -> Job 
     """The final no. The reason lies in the output bucket before the row says FAILED."""
     told = reason.as_dict()
     expected = replace(job, state=State.FAILED, error=told)
-    notices.settle(world, _family(world, expected))
+    if not _superseded(world, job):
+        notices.settle(world, _family(world, expected))
     now = jobs.milliseconds(world)
-    done = jobs.move(world, job, "fail", put={"error": told, "facts": facts, "finished_at": now, **jobs.RELEASED})
+    done = jobs.move(world, job, "fail", put={"error": told, "facts": facts, "finished_at": now, **jobs.released()})
     if done is None:  # somebody was faster, perhaps with a success: the error file follows the table
         current = jobs.get(world, job.job_id)
         if current:
@@ -87,6 +88,12 @@ def fail(world: World, job: Job, reason: Problem, facts: dict[str, Any]) -> Job 
     world.metric("JobsFailed")
     world.log.error("failed", correlation_id=job.job_id, code=reason.code)
     return done
+
+
+def _superseded(world: World, job: Job) -> bool:
+    """Whether the photo has since been dropped with another spec or other bytes: its error file is about those."""
+    others = jobs.of_source(world, job.bucket, job.key)
+    return any(other.created_at > job.created_at and other.job_id not in job.siblings for other in others)
 
 
 def _family(world: World, job: Job) -> list[Job]:
@@ -105,9 +112,10 @@ def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> Job | Non
         if current.state is State.DELIVERING and current.leased(now):
             return None
         again = current.state is State.DELIVERING
-        put: dict[str, Any] = jobs.lease_of(world, current, uuid.uuid4().hex, world.time_left() + LEASE_MARGIN)
+        put: dict[str, Any] = jobs.leased(world, world.time_left() + LEASE_MARGIN)
+        put |= {"won": attempt}
         if not again:
-            put |= {"won": attempt, "finished_at": now, "looks": 0, "held_at": 0}
+            put |= {"finished_at": now, "looks": 0, "held_at": 0}
         taken = jobs.move(
             world,
             current,
@@ -141,7 +149,7 @@ def _deliver(world: World, job: Job, outcome: Succeeded) -> Job | None:
         world,
         job,
         "deliver",
-        put={"outputs": outputs, "delivered_at": now, "error": {}, **jobs.RELEASED},
+        put={"outputs": outputs, "delivered_at": now, "error": {}, **jobs.released()},
     )
     if moved:
         world.metric("JobsSucceeded")
@@ -165,6 +173,16 @@ def _bring_all(world: World, job: Job, outputs: tuple[Output, ...]) -> list[dict
 
 
 def _bring(world: World, job: Job, output: Output, number: int | None) -> results.Delivered:
+    """One output, from wherever it is. The flat form's URL stands in its one reply: it is tried again at once."""
+    for _ in range(ONLY_HERE_TRIES - 1 if job.form == "flat" else 0):
+        try:
+            return _bring_once(world, job, output, number)
+        except (Later, ProviderFailed, results.Expired) as error:
+            world.log.warning("fetched in vain", correlation_id=job.job_id, code=error.code)
+    return _bring_once(world, job, output, number)
+
+
+def _bring_once(world: World, job: Job, output: Output, number: int | None) -> results.Delivered:
     def key_for(picture_format: str) -> str:
         extension = keys.EXTENSIONS[picture_format]
         return keys.output_key(job.spec["output"], job.key, job.label, extension, number)
@@ -201,7 +219,9 @@ def _set_aside(world: World, job: Job, reason: Problem) -> Job | None:
         )
         return fail(world, job, told, job.facts)
     pause = float(min(300, 2 ** (job.looks + 1)))
-    aside = jobs.move(world, job, "retake", look_in=pause + LEASE_MARGIN, put={"looks": job.looks + 1, **jobs.RELEASED})
+    aside = jobs.move(
+        world, job, "retake", look_in=pause + LEASE_MARGIN, put={"looks": job.looks + 1, **jobs.released()}
+    )
     if aside:
         work.send(world, work.job(job.job_id), delay=pause)
     world.log.warning("set aside", correlation_id=job.job_id, code=reason.code, seconds=pause)

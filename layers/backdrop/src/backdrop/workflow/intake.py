@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backdrop import catalogue, drops, inputs, jobs, keys, notices, spec, work
+from backdrop import catalogue, drops, inputs, jobs, keys, notices, spec, table, work
 from backdrop.errors import Problem, Rejected
 from backdrop.states import State
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backdrop.jobs import Job
     from backdrop.world import World
 
+MOST_ATTEMPTS = 90  # a callback's path names at most 99
 LOOK_AFTER = 60  # seconds until the sweep looks at a job that its creator should have advanced
 
 
@@ -37,8 +38,10 @@ def take_drop(world: World, bucket: str, key: str) -> list[str]:
 
 
 def _consider(world: World, bucket: str, key: str) -> list[str]:
-    photo = drops.look(world, bucket, key)
+    photo: Photo | None = None
+    found: SpecFile | None = None
     try:
+        photo = drops.look(world, bucket, key)
         found = drops.find_spec(world, bucket, key)
         if photo is None:
             return _without_photo(world, bucket, key, found)
@@ -46,24 +49,46 @@ def _consider(world: World, bucket: str, key: str) -> list[str]:
             return _wait_for_spec(world, photo)
         if found.is_default:
             return _by_default(world, photo, found)
-        started = _start(world, photo, found)
+        made = _start(world, photo, found)
     except Rejected as refusal:
         version = photo.version_id if photo else ""
-        _refuse(world, bucket, key, version, refusal)
+        _refuse(world, bucket, key, version, _again(refusal) if found and found.is_default else refusal)
         return []
     drops.forget_row(world, bucket, key)
-    return started
+    return _ready(world, made)
+
+
+def _again(refusal: Rejected) -> Rejected:
+    """What a folder default refuses is run again by uploading the photo: the default alone runs nothing."""
+    then = "; then upload the photo again"
+    return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
+
+
+def _ready(world: World, made: list[Job]) -> list[str]:
+    """The jobs that wait to be advanced; when none does, the drop went back to one that was run before."""
+    ready = [job.job_id for job in made if _create_or_redrive(world, job)]
+    if not ready:
+        there = jobs.many(world, (job.job_id for job in made))
+        if there:
+            notices.settle(world, there)
+    return ready
 
 
 def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) -> list[str]:
     """The photo is not there: it was deleted, or its sidecar came first."""
-    for job in jobs.of_source(world, bucket, key):
+    known = jobs.of_source(world, bucket, key)
+    for job in known:
         if job.state in {State.QUEUED, State.HELD}:
             _cancel(world, job)
+    row = drops.row(world, bucket, key)
     if found is None or found.is_default:
+        if row and row.state in {"orphaned", "rejected"}:
+            notices.clear(world, key)
         drops.forget_row(world, bucket, key)
         return []
-    row = drops.row(world, bucket, key)
+    if any(job.drop_version.endswith(f"/{found.version_id}") for job in known):
+        drops.forget_row(world, bucket, key)  # the spec has done its work before the photo was deleted
+        return []
     if row and row.state == "orphaned" and row.version == found.version_id:
         return []
     return _hold_open(
@@ -82,7 +107,7 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
 
 def _cancel(world: World, job: Job) -> None:
     told = Problem("CANCELLED", "the photo was deleted before its turn came", "upload it again to run it")
-    jobs.move(world, job, "fail", put={"error": told.as_dict(), **jobs.RELEASED})
+    jobs.move(world, job, "fail", put={"error": told.as_dict(), **jobs.released()})
 
 
 def _wait_for_spec(world: World, photo: Photo) -> list[str]:
@@ -90,6 +115,7 @@ def _wait_for_spec(world: World, photo: Photo) -> list[str]:
     if row and row.state == "orphaned" and row.version == photo.version_id:
         return []
     if any(job.etag == photo.etag for job in jobs.of_source(world, photo.bucket, photo.key)):
+        drops.forget_row(world, photo.bucket, photo.key)
         return []  # its spec was taken away after it had done its work
     seconds = world.settings.no_spec_seconds
     return _hold_open(
@@ -101,7 +127,8 @@ def _wait_for_spec(world: World, photo: Photo) -> list[str]:
         problem=Problem(
             "NO_SPEC",
             f"no spec came for {photo.key} within {seconds} seconds",
-            f"upload {photo.key}.yaml beside it, or a _backdrop.yaml for its folder; the photo need not come again",
+            f"upload {photo.key}.yaml beside it (the photo need not come again), "
+            "or a _backdrop.yaml for its folder and then the photo again",
         ),
     )
 
@@ -127,20 +154,34 @@ def _by_default(world: World, photo: Photo, found: SpecFile) -> list[str]:
     now = jobs.milliseconds(world)
     row = drops.row(world, photo.bucket, photo.key)
     mine = row if row and row.version == photo.version_id else None
+    if mine is None and any(
+        job.version_id == photo.version_id for job in jobs.of_source(world, photo.bucket, photo.key)
+    ):  # a sidecar had it run, and is gone now
+        done = drops.Row("defaulted", photo.version_id, now)
+        drops.write_row(world, photo.bucket, photo.key, done)
+        return []
     if mine is None:
         pause = world.settings.pairing_seconds
         drops.write_row(world, photo.bucket, photo.key, drops.Row("waiting", photo.version_id, now), look_in=pause)
         work.send(world, work.drop(photo.bucket, photo.key), delay=pause)
         return []
-    if mine.state != "waiting" or now - mine.first_seen < world.settings.pairing_seconds * 1000:
+    paired = now - mine.first_seen >= world.settings.pairing_seconds * 1000
+    if mine.state == "defaulted" or (mine.state == "waiting" and not paired):
         return []
-    started = _start(world, photo, found)
+    made = _start(world, photo, found)
+    if mine.state != "waiting":  # what was refused or orphaned is on its way again
+        drops.write_row(world, photo.bucket, photo.key, replace(mine, state="waiting"), look_in=LOOK_AFTER)
+    ready = _ready(world, made)
     drops.write_row(world, photo.bucket, photo.key, replace(mine, state="defaulted"))
-    return started
+    return ready
 
 
-def _start(world: World, photo: Photo, found: SpecFile) -> list[str]:
-    """Make the jobs of a photo and its spec; the ids of those that wait to be advanced."""
+def _start(world: World, photo: Photo, found: SpecFile) -> list[Job]:
+    """The jobs of a photo and its spec, not written yet.
+
+    Raises:
+        Rejected: the spec, the photo or a reference is not what a provider would take.
+    """
     wanted = spec.parse(found.data, found.key)
     picture = drops.picture_of(world, photo)
     problems = list(spec.check_outputs(wanted, photo.key))
@@ -150,7 +191,7 @@ def _start(world: World, photo: Photo, found: SpecFile) -> list[str]:
         raise Rejected(*problems)
     made = [_make(world, photo, found, job, f"image/{picture.format}") for job in wanted.jobs]
     siblings = [job.job_id for job in made] if len(made) > 1 else []
-    return [job.job_id for job in made if _create_or_redrive(world, replace(job, siblings=siblings))]
+    return [replace(job, siblings=siblings) for job in made]
 
 
 def _make(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec, content_type: str) -> Job:
@@ -188,8 +229,11 @@ def _create_or_redrive(world: World, job: Job) -> bool:
     there = jobs.get(world, job.job_id)
     if there is None:
         return False
-    if there.state is State.FAILED and there.drop_version != job.drop_version:
+    if there.state is State.FAILED and there.drop_version != job.drop_version and there.attempt < MOST_ATTEMPTS:
         return reopen(world, there, job) is not None
+    if there.siblings != job.siblings:  # the spec now asks for more, or less, beside it: they share one error file
+        told = {"siblings": job.siblings}
+        table.change(world, job.job_id, put=told, condition="attribute_exists(#job_id)", values={})
     return there.state is State.QUEUED
 
 
@@ -202,6 +246,14 @@ def reopen(world: World, failed: Job, again: Job) -> Job | None:
         look_in=LOOK_AFTER,
         put={
             "attempt": failed.attempt + 1,
+            "won": 0,
+            "posted_at": 0,
+            "accepted_at": 0,
+            "finished_at": 0,
+            "held_at": 0,
+            "siblings": again.siblings,
+            "spec_key": again.spec_key,
+            "dropped_at": again.dropped_at,
             "reopened": 0,
             "reposts": 0,
             "not_before": 0,
@@ -212,7 +264,7 @@ def reopen(world: World, failed: Job, again: Job) -> Job | None:
             "version_id": again.version_id,
             "reference_version": again.reference_version,
             "error": {},
-            **jobs.RELEASED,
+            **jobs.released(),
         },
     )
 
@@ -227,21 +279,23 @@ def _refuse(world: World, bucket: str, key: str, version: str, refusal: Rejected
 
 def _check_default(world: World, bucket: str, key: str) -> None:
     """A folder default that cannot be read is told where it lies, before any photo meets it."""
-    found = drops.look(world, bucket, key, most=spec.MOST_BYTES + 1)
-    if found is None:
-        notices.clear(world, key)
-        return
     try:
-        spec.parse(found.head, key)
+        found = drops.look(world, bucket, key, most=spec.MOST_BYTES + 1)
+        if found:
+            spec.parse(found.head, key)
     except Rejected as refusal:
-        _refuse(world, bucket, key, found.version_id, refusal)
+        _refuse(world, bucket, key, "", refusal)
         return
     notices.clear(world, key)
 
 
 def _refuse_stray(world: World, bucket: str, key: str) -> None:
     """A file that is neither photo nor spec is answered, not ignored."""
-    if drops.look(world, bucket, key, most=1) is None:
+    try:
+        there = drops.look(world, bucket, key, most=1) is not None
+    except Rejected:
+        there = True
+    if not there:
         notices.clear(world, key)
         return
     _refuse(world, bucket, key, "", Rejected(keys.probable_intent(key)))

@@ -6,11 +6,10 @@ outlives the invocation; and that no POST starts unless the time left exceeds wh
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from backdrop import jobs, keyring, work
+from backdrop import jobs, keyring, notices, work
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Rejected, Unknown
 from backdrop.inputs import Stored
 from backdrop.providers.base import Accepted, Failed, Request, Running
@@ -30,6 +29,8 @@ ASK_AFTER = 20.0  # seconds between two questions about a POST that went unanswe
 MOST_REPOSTS = 1
 CALLBACK_GRACE_MS = 30_000  # a callback this late counts as lost
 RELEASE_BATCH = 100
+TELL_AFTER = 10  # postponements in a row (a quarter of an hour or more) after which the user is told
+UNASKED_SECONDS = 86_400  # how long a provider that cannot be asked is waited for
 
 
 def advance(world: World, job_id: str, *, may_block: bool) -> None:
@@ -41,7 +42,7 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
     if job is None or job.state in TERMINAL or job.state is State.HELD:
         return
     now = jobs.milliseconds(world)
-    if job.leased(now) or job.not_before > now:
+    if job.leased(now) or (job.state is State.QUEUED and job.not_before > now):
         return
     try:
         provider = accounts.provider(world, job.provider)
@@ -63,24 +64,12 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
 
 def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: bool = False) -> None:
     """Claim the job and make its one paid POST. `again`: the counted repost after the patience time."""
-    form = job.form or (world.settings.background_color_form if job.model == "runflow/background-color" else "")
+    form = job.form or _form(world, job)
     needed = provider.submit_seconds(job.model, form) + STAGING_SECONDS
     if (provider.blocks(job.model, form) and not may_block) or world.time_left() < needed:
         work.send(world, work.job(job.job_id))
         return
-    claimed = jobs.move(
-        world,
-        job,
-        "reclaim" if again else "claim",
-        look_in=world.time_left() + LEASE_MARGIN,
-        put={
-            **jobs.lease_of(world, job, uuid.uuid4().hex, world.time_left() + LEASE_MARGIN),
-            "form": form,
-            "posted_at": jobs.milliseconds(world),
-            "doubt_since": 0,
-            "reposts": job.reposts + again,
-        },
-    )
+    claimed = _claim(world, job, form, again=again)
     if claimed is None:
         return
     if again:
@@ -104,6 +93,31 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
         _take_reply(world, claimed, reply)
 
 
+def _claim(world: World, job: Job, form: str, *, again: bool) -> Job | None:
+    """Take the lease that a POST needs; None when somebody was faster."""
+    seconds = world.time_left() + LEASE_MARGIN
+    lease = jobs.leased(world, seconds)
+    put = {
+        **lease,
+        "form": form,
+        "posted_at": jobs.milliseconds(world),
+        "doubt_since": 0,
+        "reposts": job.reposts + again,
+    }
+    claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=seconds, put=put)
+    if claimed:
+        return claimed
+    there = jobs.get(world, job.job_id)  # ours after all, when the reply was lost and the client had asked again
+    return there if there and there.lease == lease["lease"] else None
+
+
+def _form(world: World, job: Job) -> str:
+    """The route of a job's first POST: background-color has two, and `sync_mode` waits for its picture."""
+    if job.model == "runflow/background-color":
+        return world.settings.background_color_form
+    return "sync" if job.spec["input"].get("sync_mode") else ""
+
+
 def _request(world: World, job: Job) -> Request:
     from backdrop import callbacks  # noqa: PLC0415 - reads the callback keys, which only a POST needs
 
@@ -119,7 +133,13 @@ def _request(world: World, job: Job) -> Request:
 
 
 def _take_reply(world: World, job: Job, reply: Accepted | Finished) -> None:
-    """Record what a POST, or a question about it, brought."""
+    """Record what a POST, or a question about it, brought; an account that takes one held job takes the others."""
+    _record(world, job, reply)
+    if job.held_at:
+        release(world, job.provider)
+
+
+def _record(world: World, job: Job, reply: Accepted | Finished) -> None:
     if not isinstance(reply, Accepted):
         if reply.run_id:
             job = jobs.note_run(world, job, job.attempt, reply.run_id) or job
@@ -137,13 +157,11 @@ def _take_reply(world: World, job: Job, reply: Accepted | Finished) -> None:
             "looks": 0,
             "held_at": 0,
             "error": {},
-            **jobs.RELEASED,
+            **jobs.released(),
         },
     )
     if running is None:  # its callback was faster: keep which run it was
         jobs.note_run(world, job, job.attempt, reply.run_id)
-    if job.held_at:
-        release(world, job.provider)
 
 
 def _postpone(world: World, job: Job, busy: Later) -> None:
@@ -157,13 +175,16 @@ def _postpone(world: World, job: Job, busy: Later) -> None:
             "not_before": jobs.milliseconds(world) + int(pause * 1000),
             "looks": job.looks + 1,
             "form": busy.form or job.form,
-            **jobs.RELEASED,
+            "error": busy.as_problem().as_dict(),
+            **jobs.released(),
         },
     )
     world.metric("JobsPostponed")
     world.log.info("postponed", correlation_id=job.job_id, code=busy.code, seconds=pause)
     if changed:
         work.send(world, work.job(job.job_id), delay=pause)
+    if changed and changed.looks == TELL_AFTER:
+        notices.write_delay(world, changed)
 
 
 def backoff(tries: int) -> float:
@@ -178,7 +199,7 @@ def _hold(world: World, job: Job, reason: Parked) -> None:
         job,
         "hold",
         look_in=world.settings.hold_retry_seconds,
-        put={"held_at": jobs.milliseconds(world), "error": reason.as_problem().as_dict(), **jobs.RELEASED},
+        put={"held_at": jobs.milliseconds(world), "error": reason.as_problem().as_dict(), **jobs.released()},
     )
     world.metric("JobsHeld")
     world.log.error("held", correlation_id=job.job_id, provider=job.provider, code=reason.code)
@@ -200,7 +221,7 @@ def resume(world: World, job_id: str) -> None:
     job = jobs.get(world, job_id)
     if job is None or job.state is not State.HELD:
         return
-    put = {"not_before": 0, "error": {}, "looks": 0, **jobs.RELEASED}
+    put = {"not_before": 0, "error": {}, "looks": 0, **jobs.released()}
     if jobs.move(world, job, "resume", look_in=LEASE_MARGIN, put=put):
         work.send(world, work.job(job_id))
 
@@ -214,7 +235,7 @@ def _doubt(world: World, job: Job, doubt: Unknown) -> None:
         put={
             "doubt_since": jobs.milliseconds(world),
             "error": doubt.as_problem().as_dict(),
-            **jobs.RELEASED,
+            **jobs.released(),
         },
     )
     world.log.warning("unknown", correlation_id=job.job_id, code=doubt.code)
@@ -224,17 +245,19 @@ def _find_out(world: World, job: Job, provider: Provider, *, may_block: bool) ->
     """A POST went unanswered, or its invocation died: ask, wait, and after the patience time post once more."""
     since = job.doubt_since or job.lease_until
     reply: Accepted | Finished | None = None
+    patience = world.settings.patience_seconds
     try:
         # A holder that was paused may have noted its run after its lease ran out.
-        reply = Accepted(job.run_id) if job.run_id else provider.find(accounts.posted(job, job.attempt))
+        reply = Accepted(run) if (run := job.run_of(job.attempt)) else provider.find(accounts.posted(job, job.attempt))
     except (Later, Parked) as busy:
         world.log.info("not asked", correlation_id=job.job_id, code=busy.code)
+        patience = max(patience, UNASKED_SECONDS)  # not asked is not "no trace"
     if reply is not None:
         _take_reply(world, job, reply)
         return
     waited = jobs.milliseconds(world) - since
-    if waited < world.settings.patience_seconds * 1000:
-        jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.RELEASED})
+    if waited < patience * 1000:
+        jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.released()})
     elif job.reposts >= MOST_REPOSTS or (job.form == "flat" and world.settings.background_color_form == "auto"):
         outcome = Failed(
             "OUTCOME_UNKNOWN",
@@ -250,27 +273,31 @@ def _find_out(world: World, job: Job, provider: Provider, *, may_block: bool) ->
 def ask(world: World, job: Job, provider: Provider) -> None:
     """Ask how a run stands, and act on it: what no callback came for, and what a delivery has to fetch again."""
     attempt = job.won or job.attempt
+    patience = world.settings.deadline_seconds
     try:
         outcome = provider.poll(accounts.posted(job, attempt))
     except (Later, Parked, Unknown) as busy:
         world.log.info("not asked", correlation_id=job.job_id, code=busy.code)
         outcome = Running(busy.code)
+        patience = max(patience, UNASKED_SECONDS)  # the run may long be finished: only nobody could say so
     except ProviderFailed as no:
         outcome = Failed(no.code, no.message, no.retryable, no.action, no.facts)
     now = jobs.milliseconds(world)
     if not isinstance(outcome, Running):
-        if job.state is State.RUNNING and now - job.posted_at >= CALLBACK_GRACE_MS:
+        called = job.state is State.RUNNING and not provider.blocks(job.model, job.form)
+        if called and now - job.posted_at >= CALLBACK_GRACE_MS:
             world.metric("CallbackLost")
         finishing.complete(world, job, attempt, outcome)
-    elif now - job.posted_at >= world.settings.deadline_seconds * 1000:
+    elif now - (job.finished_at if job.won else job.posted_at) >= patience * 1000:
         late = Failed(
             "DEADLINE_PASSED",
-            f"the provider has not finished within {world.settings.deadline_seconds} seconds ({outcome.status})",
+            f"the provider has not finished within {patience} seconds ({outcome.status})",
             retryable=False,
             action="its result is still taken should it come; otherwise drop the photo again",
         )
         finishing.complete(world, job, attempt, late)
     else:
         pause = min(LONGEST_BACKOFF, world.settings.poll_after_seconds * 2.0 ** min(job.looks / 2, 10))
-        name = "watch" if job.state is State.RUNNING else "retake"
-        jobs.move(world, job, name, look_in=pause, put={"looks": job.looks + 1, **jobs.RELEASED})
+        running = job.state is State.RUNNING  # in DELIVERING `looks` counts fetches
+        put = {"looks": job.looks + running, **jobs.released()}
+        jobs.move(world, job, "watch" if running else "retake", look_in=pause, put=put)

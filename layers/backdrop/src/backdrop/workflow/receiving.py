@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from backdrop import callbacks, jobs, work
+from backdrop import callbacks, jobs, results, work
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
 from backdrop.providers.base import Failed, Forged, Malformed, Running, Succeeded
 from backdrop.states import State
@@ -71,7 +71,13 @@ def receive(world: World, call: Call, body: bytes, headers: Mapping[str, str]) -
         return _reject(world, UNKNOWN, "run")
     if job.state is State.SUCCEEDED:
         return TAKEN
-    return _act(world, job, call.attempt, told, provider)
+    return _act(_hurried(world), job, call.attempt, told, provider)
+
+
+def _hurried(world: World) -> World:
+    """The same world with `DELIVERY_SECONDS` from now for all that is fetched."""
+    until = world.now() + DELIVERY_SECONDS + results.MARGIN_SECONDS
+    return replace(world, time_left=lambda: min(until - world.now(), world.time_left()))
 
 
 def _read(world: World, name: str, body: bytes, headers: Mapping[str, str]) -> tuple[Provider, Callback]:
@@ -98,6 +104,9 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
         except ProviderFailed:
             return _reject(world, UNKNOWN, "run")
         except (Later, Parked, Unknown):
+            # The token is genuine, and this call may be the only one to name the run.
+            if jobs.note_run(world, job, attempt, told.run_id) is None:
+                return _reject(world, UNKNOWN, "run")
             work.send(world, work.job(job.job_id))
             return QUEUED
     if isinstance(outcome, Running):
@@ -106,9 +115,8 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
     if noted is None:
         return _reject(world, UNKNOWN, "run")
     inline = isinstance(outcome, Succeeded) and any(o.url.startswith("data:") for o in outcome.outputs)
-    hurried = replace(world, time_left=lambda: min(DELIVERY_SECONDS, world.time_left()))
     try:
-        done = finishing.complete(hurried, noted, attempt, outcome)
+        done = finishing.complete(world, noted, attempt, outcome)
     except BackdropError as error:
         world.log.warning("callback set aside", correlation_id=job.job_id, code=error.code)
         return UNAVAILABLE
