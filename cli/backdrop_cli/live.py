@@ -1,11 +1,13 @@
 """A stack that stays: how to reach it, and each job as it finishes, until Ctrl-C."""
 
 import json
-import time
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from backdrop import notices
@@ -46,11 +48,31 @@ def up(port: int) -> int:
 def stay(running: stack.Stack, sandbox: SandboxProcess) -> None:
     """Tell how to reach the stack, then tell of each job that finishes, until Ctrl-C."""
     print(how_to(running, sandbox.url), flush=True)
-    try:
-        for line in _news(running):
+    with _until_told() as ended:
+        for line in _news(running, ended):
             print(line, flush=True)
-    except KeyboardInterrupt:
-        print("stopping", flush=True)
+    print("stopping", flush=True)
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and its like set: an exception in the middle of a request would leave its connection torn.
+
+    A second Ctrl-C, for whoever cannot wait, interrupts as usual.
+    """
+    ended = threading.Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        ended.set()
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def how_to(running: stack.Stack, sandbox_url: str) -> str:
@@ -72,11 +94,11 @@ Each job is told here as it finishes. Ctrl-C stops everything; nothing is kept.
 """
 
 
-def _news(running: stack.Stack) -> Iterator[str]:
-    """A line for each job that finishes and for each error file that appears, for ever."""
+def _news(running: stack.Stack, ended: threading.Event) -> Iterator[str]:
+    """A line for each job that finishes and for each error file that appears, until `ended`."""
     known: dict[str, Job] = {}
     errors: dict[str, str] = {}
-    while True:
+    while not ended.is_set():
         for job in changed(running, known):
             known[job.job_id] = job
             if job.state in TERMINAL:
@@ -92,4 +114,4 @@ def _news(running: stack.Stack) -> Iterator[str]:
                 yield printable(f"refused    {key}")
                 yield from (f"           {line}" for line in problem_lines(json.loads(text)))
         errors = {key: text for key, text in errors.items() if key in there}
-        time.sleep(_LOOK_SECONDS)
+        ended.wait(_LOOK_SECONDS)
