@@ -4,13 +4,16 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from backdrop_cli import photos
 from backdrop_cli.pixels import codec, looks
+from backdrop_cli.pixels.choose import clear_corners, reconciled
 from backdrop_cli.pixels.cut import cut
+from backdrop_cli.pixels.fields import bins_of, lab_of
 
 
 def overlap(alpha: Any, mask: Any) -> float:
@@ -44,6 +47,108 @@ def test_the_mask_of_a_sample_photo_is_found(sample: photos.Sample) -> None:
     assert photo.width * photo.height >= 1_000_000
     assert photo.rgb.shape[:2] == sample.mask.shape
     assert overlap(cut(photo).alpha, sample.mask) >= (0.9 if sample.background == "plain" else 0.8)
+
+
+def soft_lights(random: np.random.Generator) -> Any:
+    """Return a dark ground (900 x 1200, 0 to 1) with forty-five lights out of focus."""
+    ground = np.full((900, 1200, 3), (0.10, 0.16, 0.20), np.float32)
+    for _ in range(45):
+        light = np.zeros((900, 1200), np.float32)
+        centre = (int(random.integers(1200)), int(random.integers(900)))
+        cv2.circle(light, centre, int(random.integers(18, 70)), 1.0, -1, cv2.LINE_AA)
+        ground += light[:, :, None] * random.uniform(0.05, 0.35, 3).astype(np.float32)
+    return cv2.GaussianBlur(ground, (0, 0), 5)
+
+
+def soft_clutter(random: np.random.Generator) -> Any:
+    """Return a grey ground (900 x 1200, 0 to 1) with seventy coloured things out of focus."""
+    ground = np.full((900, 1200, 3), (0.62, 0.60, 0.56), np.float32)
+    for _ in range(70):
+        centre, colour = (int(random.integers(1200)), int(random.integers(900))), random.uniform(0.2, 0.85, 3).tolist()
+        if random.random() < 0.5:
+            cv2.circle(ground, centre, int(random.integers(15, 65)), colour, -1, cv2.LINE_AA)
+        else:
+            size = (float(random.uniform(25, 150)), float(random.uniform(25, 110)))
+            corners = cv2.boxPoints((centre, size, float(random.uniform(0, 90))))
+            cv2.fillPoly(ground, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+    return cv2.GaussianBlur(ground, (0, 0), 4)
+
+
+def headphones() -> list[tuple[Any, tuple[float, float, float]]]:
+    """Return the cover and colour of each part: a thin open bow and two cups."""
+    bow, cups = np.zeros((900, 1200), np.float32), np.zeros((900, 1200), np.float32)
+    cv2.ellipse(bow, (600, 470), (215, 240), 0, 170, 370, 1.0, 34, cv2.LINE_AA)
+    for x in (380, 820):
+        cv2.ellipse(cups, (x, 550), (58, 118), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
+    return [(bow, (0.72, 0.30, 0.46)), (cups, (0.35, 0.10, 0.16))]
+
+
+def cup() -> list[tuple[Any, tuple[float, float, float]]]:
+    """Return the cover and colour of each part: a wide cup with a handle and a band."""
+    body, band = np.zeros((900, 1200), np.float32), np.zeros((900, 1200), np.float32)
+    cv2.ellipse(body, (780, 450), (110, 130), 0, -100, 100, 1.0, 40, cv2.LINE_AA)
+    corners = np.array([(390, 260), (790, 260), (740, 680), (440, 680)], np.int32)
+    cv2.fillPoly(body, [corners], 1.0, cv2.LINE_AA)
+    cv2.rectangle(band, (425, 420), (756, 480), 1.0, -1)
+    return [(body, (0.20, 0.30, 0.55)), (band, (0.90, 0.86, 0.78))]
+
+
+@pytest.mark.parametrize(
+    ("parts", "ground", "seed"),
+    [(headphones, soft_lights, 0), (headphones, soft_lights, 3), (headphones, soft_clutter, 0), (cup, soft_clutter, 1)],
+)
+def test_a_subject_in_focus_stands_out_from_what_is_not(
+    parts: Callable[[], list[tuple[Any, Any]]], ground: Callable[[np.random.Generator], Any], seed: int
+) -> None:
+    """Thin or parted subjects are cut from lights and clutter that are out of focus."""
+    random = np.random.default_rng(seed)
+    picture, mask = ground(random), np.zeros((900, 1200), np.float32)
+    for cover, colour in parts():
+        grain = 1 + 0.03 * random.standard_normal(cover.shape).astype(np.float32)
+        paint = np.array(colour, np.float32) * grain[:, :, None]
+        picture = picture * (1 - cover[:, :, None]) + paint * cover[:, :, None]
+        mask = np.maximum(mask, cover)
+    noisy = np.clip(picture * 255 + random.normal(0, 2.5, picture.shape), 0, 255).astype(np.uint8)
+    assert overlap(cut(codec.Photo(noisy, None)).alpha, mask * 255) >= 0.8
+
+
+def test_a_light_behind_the_hair_is_not_the_subject() -> None:
+    """No lump of the ground larger than a fleck remains beside the sample portrait."""
+    sample = photos.render("portrait")
+    alpha = cut(codec.read(sample.data)).alpha
+    beside = ((alpha > 127) & (sample.mask < 128)).astype(np.uint8)
+    assert cv2.morphologyEx(beside, cv2.MORPH_OPEN, np.ones((13, 13), np.uint8)).sum() == 0
+
+
+def test_small_parts_at_a_corner_are_cleared() -> None:
+    """A fleck in a corner goes, alone or joined by a thin neck; a large subject that fills a corner stays."""
+    mask = np.zeros((300, 400), bool)
+    mask[90:260, 120:290] = True
+    mask[:40, :40] = True
+    mask[280:, 380:] = True
+    mask[30:100, 38:41] = True
+    mask[97:100, 38:125] = True
+    cleared = clear_corners(mask)
+    assert not cleared[:30, :30].any()
+    assert not cleared[280:, 380:].any()
+    assert cleared[95:255, 125:285].all()
+    large = np.zeros((300, 400), bool)
+    large[100:, 60:] = True
+    assert np.array_equal(clear_corners(large), large)
+
+
+def test_two_masks_settle_a_lump_by_its_colour() -> None:
+    """Of two masks that differ by a lump, the one wins whose side has the lump's colour."""
+    picture = np.full((200, 200, 3), (60, 140, 60), np.uint8)
+    picture[60:140, 60:140] = (180, 50, 50)
+    bins = bins_of(lab_of(picture))
+    true = np.zeros((200, 200), bool)
+    true[60:140, 60:140] = True
+    lumpy, dented = true.copy(), true.copy()
+    lumpy[80:100, 140:160] = True
+    dented[80:100, 60:80] = False
+    assert np.array_equal(reconciled(lumpy, true, bins), true)
+    assert np.array_equal(reconciled(dented, true, bins), true)
 
 
 def test_samples_cover_the_forms_a_photo_comes_in() -> None:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, resize, to_pixels, to_plane
+from backdrop_cli.pixels.choose import subject_of
 from backdrop_cli.pixels.codec import Photo
 from backdrop_cli.pixels.fields import local_mean
-from backdrop_cli.pixels.segment import find
 
 _LONGEST = 480
 _SHORTEST = 48
@@ -41,7 +41,7 @@ def cut(photo: Photo, fineness: str = "high") -> Cutout:
         return Cutout(_cleared(photo.rgb, photo.alpha), photo.alpha)
     width, height = _working_size(photo.width, photo.height)
     small = np.ascontiguousarray(resize(photo.rgb, width, height))
-    mask = find(small).mask if min(width, height) >= 16 else np.zeros((height, width), bool)
+    mask = subject_of(small, photo.rgb) if min(width, height) >= 16 else np.zeros((height, width), bool)
     if mask.mean() < _SMALLEST_SUBJECT:
         return Cutout(np.zeros_like(photo.rgb), np.zeros(photo.rgb.shape[:2], np.uint8))
     if fineness == "low":

@@ -9,13 +9,14 @@ nothing.
 # ruff: noqa: PLR2004 - a method of measured thresholds; each stands where it is explained
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
-from backdrop_cli.pixels.fields import bins_of, density, direction, edges, guided, lab_of, local_mean, quadratic
+from backdrop_cli.pixels.fields import bins_of, density, direction, edges, guided, lab_of, quadratic
+from backdrop_cli.pixels.holes import open_holes
 
 LEVELS = np.geomspace(0.2, 14, 16).astype(np.float32)
 _NEVER = 99.0
@@ -25,10 +26,11 @@ _CLEAR = 0.5
 
 @dataclass(frozen=True)
 class Found:
-    """The subject's mask, and whether the ground is textured."""
+    """The subject's mask, the border pixels that are surely ground, and whether a plain ground leaves no doubt."""
 
     mask: Mask
-    textured: bool
+    ground: Mask
+    plain: bool
 
 
 def ring(height: int, width: int, part: float = 0.03) -> Mask:
@@ -171,7 +173,7 @@ def flood(sharp: Plane, start: Mask, *, plain: bool = False) -> _Run | None:
     first = 0
     while first < len(LEVELS):
         last = first
-        while last + 1 < len(LEVELS) and _overlap(masks[first], masks[last + 1]) > 0.85:
+        while last + 1 < len(LEVELS) and overlap(masks[first], masks[last + 1]) > 0.85:
             last += 1
         size = masks[first].mean()
         if 0.002 < size < 0.85 and last > first and masks[first][edge].mean() < 0.4:
@@ -187,7 +189,8 @@ def flood(sharp: Plane, start: Mask, *, plain: bool = False) -> _Run | None:
     return best
 
 
-def _overlap(one: Mask, two: Mask) -> float:
+def overlap(one: Mask, two: Mask) -> float:
+    """Return intersection over union."""
     both = int((one & two).sum())
     return both / max(1, int((one | two).sum()))
 
@@ -234,72 +237,6 @@ def _larger_than_ground(sharp: Plane, start: Mask) -> Plane:
     return cast("Plane", cv2.dilate(bonus[labels], np.ones((5, 5), np.uint8)))
 
 
-def open_holes(lab: Plane, sharp: Plane, mask: Mask, level: float) -> Mask:
-    """Return the mask without the enclosed places through which the ground shows (a handle, between chair legs)."""
-    height, width = mask.shape
-    ground = cv2.erode((~mask).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    if not ground.any():
-        return mask
-    smooth = cv2.GaussianBlur(lab, (0, 0), 1.2)
-    spread = np.abs(lab - smooth)[ground].mean()
-    near = np.full((height, width), _NEVER, np.float32)
-    for sigma in (8.0, 24.0):
-        mean, weight = local_mean(smooth, ground, sigma)
-        away = np.sqrt(((smooth - mean) ** 2).sum(axis=2))
-        near = np.minimum(near, np.where(weight > 0.01, away, _NEVER))
-    fitted = quadratic(smooth, ground)
-    near = np.minimum(near, np.sqrt(((smooth - fitted) ** 2).sum(axis=2)))
-    row_weight = ground.sum(axis=1).astype(np.float32)
-    row_mean = (smooth * ground[:, :, None]).sum(axis=1) / np.maximum(row_weight, 1)[:, None]
-    away = np.sqrt(((smooth - row_mean[:, None, :]) ** 2).sum(axis=2))
-    near = np.minimum(near, np.where(row_weight[:, None] > 8, away, _NEVER))
-    strict = 2.5 + 2.0 * float(spread)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    free = cv2.erode((sharp < max(level, 0.6)).astype(np.uint8), disc)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(free & mask.astype(np.uint8), connectivity=4)
-    blurry = float(np.median(np.sqrt(((smooth - fitted) ** 2).sum(axis=2))[ground])) > 2.0
-    bins = bins_of(smooth)
-    common = density(bins, ground)[bins] > 7e-4
-    result = mask.copy()
-    for part in range(1, count):
-        area = stats[part, 4]
-        if area < 0.0003 * height * width:
-            continue
-        here = labels == part
-        large = area > 0.003 * height * width
-        seen = near < (2.2 * strict if large else strict)
-        if blurry and area > 0.008 * height * width:
-            seen |= common
-        if seen[here].mean() < 0.75 or _has_print(here, seen | common, stats[part]):
-            continue
-        if large and not blurry and not _stands_out(smooth, mask & ~here, here, float(near[here].mean())):
-            continue
-        result[cv2.dilate(here.astype(np.uint8), disc) > 0] = False
-    return result
-
-
-def _stands_out(smooth: Plane, rest: Mask, part: Mask, away: float) -> bool:
-    """Return whether the subject around a part differs from it far more than the ground does."""
-    around = (cv2.dilate(part.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0) & rest
-    around &= cv2.dilate(part.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-    if not around.any():
-        return False
-    contrast = np.linalg.norm(smooth[around].mean(axis=0) - smooth[part].mean(axis=0))
-    return bool(away < max(2.5, 0.25 * contrast))
-
-
-def _has_print(part: Mask, seen: Mask, stats: Any) -> bool:
-    """Return whether strange islands stand in the part, as letters do on a label; the ground in a hole has none."""
-    left, top, across, down, _ = (int(number) for number in stats[:5])
-    window = np.s_[top : top + down, left : left + across]
-    cropped = part[window].astype(np.uint8)
-    outlines, _ = cv2.findContours(cropped, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros_like(cropped)
-    cv2.drawContours(filled, outlines, -1, 1, -1)
-    strange = (filled > 0) & ~seen[window] & (cropped == 0)
-    return bool(strange.sum() > 0.025 * filled.sum())
-
-
 def snap(mask: Mask, every: Plane) -> Mask:
     """Return the mask with its outline moved onto the ridge of the nearest edge, at most three pixels inward."""
     inside = mask.astype(np.uint8)
@@ -327,17 +264,24 @@ def find(rgb: Pixels) -> Found:
         second = flood(coarse * 2.2, start, plain=True)
         if second is not None and second.score > score:
             run, score = second, second.score
+    settled = plain and (score > 1.5 or _even(lab, start))
     if run is None or score < (0.5 if rough < 1.0 else 1.0) or _crossings(sharp, start) > 5:
         mask, share = main_parts(novelty(lab, sharp, start))
         if run is None or score < 0.5 or share > 0.75:
-            return Found(_fill_specks(mask), textured=True)
+            return Found(_fill_specks(mask), start, settled)
     mask = open_holes(lab, sharp, run.mask, float(LEVELS[run.first]))
-    return Found(snap(mask, every), textured=False)
+    return Found(snap(mask, every), start, settled)
 
 
 def _plain(lab: Plane, start: Mask) -> bool:
     away = np.linalg.norm(lab - quadratic(lab, start), axis=2)
     return bool(start.any() and np.percentile(away[start], 85) < 6)
+
+
+def _even(lab: Plane, start: Mask) -> bool:
+    """Return whether nothing on the border stands out: a studio's steps and shades do not, a few soft lights do."""
+    away = np.linalg.norm(lab - quadratic(lab, start), axis=2)
+    return bool(np.percentile(away[start], 98) < 10)
 
 
 def _crossings(sharp: Plane, start: Mask) -> int:
