@@ -129,19 +129,22 @@ def clear_corners(mask: Mask) -> Mask:
             corners[rows, columns] = True
     if not (mask & corners).any():
         return mask
-    result = mask.copy()
+    result = _without_corner_parts(mask, corners)
     # A neck thinner than this joins nothing.
     radius = max(2, round(0.015 * min(height, width)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    thinned = cv2.erode(mask.astype(np.uint8), disc)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(thinned, connectivity=4)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.erode(result.astype(np.uint8), disc), connectivity=4)
     for part in range(1, count):
-        whole = cv2.dilate((labels == part).astype(np.uint8), disc) > 0
+        # A little wider than it was eroded, so that none of its rim is left behind.
+        whole = cv2.dilate((labels == part).astype(np.uint8), np.ones((2 * radius + 7, 2 * radius + 7), np.uint8)) > 0
         if stats[part, 4] < 0.3 * stats[1:, 4].max() and (whole & corners).any():
             result[whole] = False
-    # Parts too thin for that, and what is left of a neck.
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(result.astype(np.uint8), connectivity=4)
-    for part in np.unique(labels[corners & result]):
-        if stats[part, 4] < 0.3 * stats[1:, 4].max():
-            result[labels == part] = False
-    return result
+    return _without_corner_parts(result, corners)
+
+
+def _without_corner_parts(mask: Mask, corners: Mask) -> Mask:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    small = stats[:, 4] < 0.3 * stats[1:, 4].max(initial=0)
+    at_corner = np.zeros(small.size, bool)
+    at_corner[np.unique(labels[corners & mask])] = True
+    return np.asarray(mask & ~(small & at_corner)[labels], bool)
