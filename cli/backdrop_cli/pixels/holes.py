@@ -15,6 +15,7 @@ from backdrop_cli.pixels.arrays import Mask, Plane
 from backdrop_cli.pixels.fields import bins_of, density, local_mean, quadratic
 
 _NEVER = 99.0
+_DEEPEST_SHADOW = 35.0  # in L of Lab
 
 
 def open_holes(lab: Plane, sharp: Plane, mask: Mask, level: float) -> Mask:
@@ -43,6 +44,10 @@ def open_holes(lab: Plane, sharp: Plane, mask: Mask, level: float) -> Mask:
     blurry = float(np.median(np.sqrt(((smooth - fitted) ** 2).sum(axis=2))[ground])) > 2.0
     bins = bins_of(smooth)
     common = density(bins, ground)[bins] > 7e-4
+    # The subject's own shadow falls into its hole: darker than the ground, of the ground's hue.
+    darker = fitted[:, :, 0] - smooth[:, :, 0]
+    hue = np.hypot(fitted[:, :, 1] - smooth[:, :, 1], fitted[:, :, 2] - smooth[:, :, 2])
+    shaded = (darker > -strict) & (darker < _DEEPEST_SHADOW) & (hue < strict)
     result = mask.copy()
     for part in range(1, count):
         area = stats[part, 4]
@@ -53,7 +58,10 @@ def open_holes(lab: Plane, sharp: Plane, mask: Mask, level: float) -> Mask:
         seen = near < (2.2 * strict if large else strict)
         if blurry and area > 0.008 * height * width:
             seen |= common
-        if seen[here].mean() < 0.75 or _has_print(here, seen | common, stats[part]):
+        share = seen[here].mean()
+        if not blurry and share > 0.4:
+            share = max(share, (seen | shaded)[here].mean() - 0.15)
+        if share < 0.75 or _has_print(here, seen | shaded | common, stats[part]):
             continue
         if large and not blurry and not _stands_out(smooth, mask & ~here, here, float(near[here].mean())):
             continue
