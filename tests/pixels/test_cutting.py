@@ -207,15 +207,15 @@ def test_edges_are_free_of_the_old_background() -> None:
 def test_a_hole_with_the_subjects_own_shadow_is_open() -> None:
     """Through a cup's handle the ground shows, also where the cup's shadow falls on it."""
     height, width = 450, 600
-    mask = np.zeros((height, width), np.uint8)
+    mask: Any = np.zeros((height, width), np.uint8)
     cv2.rectangle(mask, (225, 150), (360, 380), 255, -1)
     cv2.ellipse(mask, (380, 250), (45, 60), 0, 0, 360, 255, 15)
     mask = cv2.GaussianBlur(mask, (0, 0), 0.8)
-    shadow = cv2.GaussianBlur(np.roll(mask, (12, 15), (0, 1)).astype(np.float32) / 255, (0, 0), 9) * 0.35
-    ground = np.full((height, width, 3), (228, 226, 222), np.float32) * (1 - shadow[:, :, None])
+    shadow: Any = cv2.GaussianBlur(np.roll(mask, (12, 15), (0, 1)).astype(np.float32) / 255, (0, 0), 9) * 0.35
+    ground: Any = np.full((height, width, 3), (228, 226, 222), np.float32) * (1 - shadow[:, :, None])
     cover = mask[:, :, None] / 255
     noise = np.random.default_rng(5).normal(0, 4, (height, width, 1))
-    photo = ground * (1 - cover) + np.float32((40, 90, 170)) * cover + noise
+    photo = ground * (1 - cover) + np.array((40, 90, 170), np.float32) * cover + noise
     encoded = cv2.imencode(".png", np.clip(photo, 0, 255).astype(np.uint8)[:, :, ::-1])[1].tobytes()
     found = np.asarray(Image.open(io.BytesIO(looks.bria_remove(encoded).data)))[:, :, 3]
     assert overlap(found, mask) > 0.95
