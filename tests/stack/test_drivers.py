@@ -51,7 +51,7 @@ def test_a_drop_reaches_submit_as_an_sqs_event(recorded: Recorded) -> None:
         "awsRegion",
     }
     assert record["eventSource"] == "aws:sqs"
-    assert record["eventSourceARN"].endswith(":shop-DropQueue")
+    assert record["eventSourceARN"].endswith(f":{recorded.stack.template.place.stack}-DropQueue")
     assert record["attributes"]["ApproximateReceiveCount"] == "1"
     named = json.loads(record["body"])["Records"][0]["s3"]
     assert named["bucket"]["name"] == recorded.stack.input_bucket

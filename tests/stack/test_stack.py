@@ -34,7 +34,10 @@ def test_makes_the_resources_of_the_template(tmp_path: Path) -> None:
         assert running.s3.get_bucket_versioning(Bucket=running.input_bucket)["Status"] == "Enabled"
         assert "Status" not in running.s3.get_bucket_versioning(Bucket=running.staging_bucket)
         told = running.s3.get_bucket_notification_configuration(Bucket=running.input_bucket)
-        assert all(one["QueueArn"].endswith(":shop-DropQueue") for one in told["QueueConfigurations"])
+        assert all(
+            one["QueueArn"].endswith(f":{running.template.place.stack}-DropQueue")
+            for one in told["QueueConfigurations"]
+        )
         attributes = running.sqs.get_queue_attributes(QueueUrl=running.queue_url("WorkQueue"), AttributeNames=["All"])
         assert attributes["Attributes"]["VisibilityTimeout"] == "450"
         assert json.loads(attributes["Attributes"]["RedrivePolicy"])["maxReceiveCount"] == 5

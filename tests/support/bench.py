@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 import threading
 import time
@@ -294,12 +293,12 @@ class Bench:
 
 @pytest.fixture(scope="session")
 def _aws(_inert_credentials: None) -> Iterator[templates.Template]:
-    with aws.serving_aws() as origin:
-        os.environ["AWS_ENDPOINT_URL"] = origin
-        template = templates.load(ROOT / "template.yaml", templates.Place(endpoint_url=origin))
+    with aws.serving_aws() as origin, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", origin)
+        template = templates.load(ROOT / "template.yaml", templates.Place(endpoint_url=origin, stack="bench"))
         aws.build(boto3.session.Session(), template, {"ProviderSecret": PROVIDER_KEYS})
+        patch.undo()
         yield template
-        del os.environ["AWS_ENDPOINT_URL"]
 
 
 @pytest.fixture(scope="session")
@@ -309,9 +308,13 @@ def _sandbox(_aws: templates.Template) -> Iterator[str]:
 
 
 @pytest.fixture
-def bench(_aws: templates.Template, _sandbox: str, request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(
+    _aws: templates.Template, _sandbox: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
     """An empty bench: trouble off, ledger empty, no messages, a folder of its own."""
     httpx.post(f"{_sandbox}/_sandbox/reset", trust_env=False).raise_for_status()
+    # For each test anew: other tests of this process point the environment at servers of their own.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _aws.place.endpoint_url)
     door, metrics, log, ahead = Door(), Counted(), Quiet(), [0.0]
     changes = getattr(request, "param", {})
     settings = Settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
 from contextlib import contextmanager
@@ -93,9 +94,9 @@ def make_project(folder: Path) -> Path:
 
 @contextmanager
 def run_recorded(folder: Path, **settings: Any) -> Iterator[Recorded]:
-    """Run the recording functions."""
-    template = make_project(folder)
+    """Run the recording functions, in a stack of a name that no other test's has: moto's contents may be shared."""
+    template, name = make_project(folder), f"shop-{secrets.token_hex(4)}"
     with stack.running(
-        sandbox_url="http://127.0.0.1:9", name="shop", template=template, log=folder / "log.jsonl", **settings
+        sandbox_url="http://127.0.0.1:9", name=name, template=template, log=folder / "log.jsonl", **settings
     ) as running:
         yield Recorded(running, folder)

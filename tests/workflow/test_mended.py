@@ -154,6 +154,21 @@ def test_a_flat_result_is_fetched_again_at_once(bench: Bench, switch: str) -> No
     assert len(bench.paid()) == 1
 
 
+def test_no_post_starts_without_the_time_it_may_take(bench: Bench) -> None:
+    """A zip that took too long to stage is not posted with the little time that is left; the job waits its turn."""
+    left = iter([60.0] * 2)  # the claim's two looks at the clock; whoever asks later finds it nearly run out
+    bench.put("_scene.png", picture(seed=9))
+    bench.put("a.png", picture())
+    bench.put("a.png.json", {"model": "runflow/background-replace", "input": {"reference": "_scene.png"}})
+    (job_id,) = intake.take_drop(bench.world, bench.world.settings.input_bucket, f"{bench.folder}/a.png")
+    hurried = replace(bench.world, time_left=lambda: next(left, 5.0))
+    posting.advance(hurried, job_id, may_block=True)
+    job = bench.only()
+    assert (job.state, job.error["code"]) == (State.QUEUED, "NO_TIME")
+    assert not bench.paid()
+    assert [job.state for job in bench.finish()] == [State.SUCCEEDED]
+
+
 def test_a_photo_gone_before_its_post_is_said_so(bench: Bench) -> None:
     """The version that was dropped is gone: FAILED with that reason, no POST, no doubt."""
     bench.trouble(rate_limited={"times": 1, "retry_after": 1})

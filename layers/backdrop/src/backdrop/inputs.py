@@ -34,6 +34,7 @@ class Stored:
 
     world: World
     job: Job
+    needed: float = 0  # seconds that must be left when the photo is ready: what the POST may take
 
     @property
     def filename(self) -> str:
@@ -70,6 +71,7 @@ class Stored:
                         shutil.copyfileobj(self._open(key, version), target, 1 << 20)
             spool.seek(0)
             self.world.aws.s3.put_object(Bucket=staging, Key=name, Body=spool, ContentType="application/zip")
+        self._check_time()
         names = [member for member, _, _ in members]
         return Archive(self._presign(staging, name, ""), names[0], names[1] if len(names) > 1 else "")
 
@@ -77,6 +79,7 @@ class Stored:
         """The photo's bytes."""
         with _told(self.job.key):
             data: bytes = self._open(self.job.key, self.job.version_id).read()
+        self._check_time()
         return data
 
     def recall(self, name: str) -> str:
@@ -96,6 +99,15 @@ class Stored:
                 "expires_at": until // 1000 + 86_400,
             },
         )
+
+    def _check_time(self) -> None:
+        """No POST starts unless the time left exceeds what it may take.
+
+        Raises:
+            Later: making the photo ready took too long for this turn.
+        """
+        if self.world.time_left() < self.needed:
+            raise Later("NO_TIME", "making the photo ready took too long to post it in this turn", retry_after=1)
 
     def _open(self, key: str, version: str) -> Any:
         with _told(key):

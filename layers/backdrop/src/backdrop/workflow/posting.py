@@ -75,7 +75,7 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
     if again:
         world.metric("RepostsAfterUnknown")
     try:
-        reply = provider.submit(_request(world, claimed))
+        reply = provider.submit(_request(world, claimed, provider.submit_seconds(job.model, form)))
     except Later as busy:
         _postpone(world, claimed, busy)
     except Parked as reason:
@@ -118,14 +118,14 @@ def _form(world: World, job: Job) -> str:
     return "sync" if job.spec["input"].get("sync_mode") else ""
 
 
-def _request(world: World, job: Job) -> Request:
+def _request(world: World, job: Job, needed: float) -> Request:
     from backdrop import callbacks  # noqa: PLC0415 - reads the callback keys, which only a POST needs
 
     return Request(
         model=job.model,
         form=job.form,
         input=job.spec["input"],
-        source=Stored(world, job),
+        source=Stored(world, job, needed),
         callback_url=callbacks.mint(world, job.provider, job.job_id, job.attempt),
         metadata=job.spec.get("metadata", {}),
         reference=job.reference,
