@@ -148,8 +148,9 @@ def test_a_function_that_is_not_there_is_told(tmp_path: Path, change: Any, named
 def test_functions_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     """One process has one environment: a variable with two values is told, not overwritten."""
     template = make_project(tmp_path)
-    text = template.read_text().replace("CodeUri: functions/webhook", "CodeUri: functions/webhook\n      XXX", 1)
-    text = text.replace("\n      XXX", "\n      Environment: {Variables: {JOB_TABLE: other}}", 1)
+    text = template.read_text()
+    code = "CodeUri: functions/webhook"
+    text = text.replace(code, f"{code}\n      Environment: {{Variables: {{JOB_TABLE: other}}}}", 1)
     template.write_text(text)
     with pytest.raises(Unresolvable, match="JOB_TABLE"), stack.running(sandbox_url="http://x", template=template):
         pass

@@ -47,6 +47,11 @@ PROVIDER_KEYS = {
 }
 
 
+BRIA: dict[str, Any] = {"model": "bria/background/remove"}
+CUT: dict[str, Any] = {"model": "imagepipeline/background-remove", "input": {"output_format": "png"}}
+VARIANTS: dict[str, Any] = {"model": "backgroundcut/remove-bg", "input": {"output_variants": [{}, {"format": "webp"}]}}
+
+
 def load_function(name: str) -> ModuleType:
     """A function's module as Lambda would load it, under a name of its own."""
     known = f"function_{name}"
@@ -289,6 +294,13 @@ class Bench:
     def states(self) -> list[State]:
         """The states of this bench's jobs."""
         return [job.state for job in self.jobs()]
+
+
+def start(bench: Bench, spec: dict[str, Any] = BRIA, *, seed: int = 0, name: str = "a.png") -> str:
+    """Drop a photo and its spec; the photo's key."""
+    key = bench.drop(name, picture(seed=seed))
+    bench.drop(f"{name}.json", spec)
+    return key
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench import picture
+from bench import BRIA, CUT, VARIANTS, picture, start
 
 from backdrop import jobs, keyring
 from backdrop.states import State
@@ -18,18 +18,8 @@ from backdrop.world import Clients
 if TYPE_CHECKING:
     from bench import Bench
 
-BRIA: dict[str, Any] = {"model": "bria/background/remove"}
 SYNC = {"model": "bria/background/remove", "input": {"sync_mode": True}}
-CUT = {"model": "imagepipeline/background-remove", "input": {"output_format": "png"}}
 COLOR = {"model": "runflow/background-color", "input": {"color_red": 1, "color_green": 2, "color_blue": 3}}
-VARIANTS = {"model": "backgroundcut/remove-bg", "input": {"output_variants": [{}, {"format": "webp"}]}}
-
-
-def start(bench: Bench, spec: dict[str, Any] = BRIA, *, seed: int = 0, name: str = "a.png") -> str:
-    """Drop a photo and its spec; the photo's key."""
-    key = bench.drop(name, picture(seed=seed))
-    bench.drop(f"{name}.json", spec)
-    return key
 
 
 def wait(bench: Bench, *, minutes: int) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backdrop.providers.base import Outcome
     from backdrop.world import World
 
-LEASE_MARGIN = 30.0
+LEASE_MARGIN = 30.0  # seconds a lease outlives the invocation that holds it
 MOST_REOPENED = 2  # attempts that retryable failures may open
 RETRY_PAUSE = 5.0
 MOST_FETCHES = 8  # tries at bringing one result home

@@ -15,6 +15,7 @@ from backdrop.inputs import Stored
 from backdrop.providers.base import Accepted, Failed, Request, Running
 from backdrop.states import TERMINAL, State
 from backdrop.workflow import accounts, finishing
+from backdrop.workflow.finishing import LEASE_MARGIN
 
 if TYPE_CHECKING:
     from backdrop.jobs import Job
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from backdrop.world import World
 
 STAGING_SECONDS = 5.0  # reading the photo, making the zip
-LEASE_MARGIN = 30.0  # seconds a lease outlives the invocation that holds it
 LONGEST_BACKOFF = 300.0
 FIRST_BACKOFF = 2.0
 ASK_AFTER = 20.0  # seconds between two questions about a POST that went unanswered
