@@ -112,6 +112,45 @@ def test_a_subject_in_focus_stands_out_from_what_is_not(
     assert overlap(cut(codec.Photo(noisy, None)).alpha, mask * 255) >= 0.8
 
 
+def soft_room(random: np.random.Generator) -> Any:
+    """Return a room (900 x 1200, 0 to 1) out of focus: wall, floor, sofa, pictures and a window at the frame."""
+    ground = np.full((900, 1200, 3), (0.62, 0.60, 0.56), np.float32)
+    ground[660:] = np.array((0.45, 0.34, 0.26)) * (1 + 0.05 * random.standard_normal((240, 1, 1)))
+    for left, top, right, bottom, colour in (
+        (150, 430, 860, 720, (0.46, 0.30, 0.42)), (840, 0, 1200, 430, (0.85, 0.90, 0.95)),
+        (230, 130, 420, 300, (0.20, 0.36, 0.34)), (450, 90, 600, 220, (0.50, 0.62, 0.40)),
+    ):  # fmt: skip
+        cv2.rectangle(ground, (left, top), (right, bottom), colour, -1)
+    return cv2.GaussianBlur(ground, (0, 0), 3)
+
+
+def test_a_subject_in_focus_stands_out_from_a_soft_room() -> None:
+    """Furniture behind the subject, larger than it and of one piece with it, is left behind when it is out of focus."""
+    random = np.random.default_rng(2)
+    picture, mask = soft_room(random), np.zeros((900, 1200), np.float32)
+    for cover, colour in cup():
+        paint = np.array(colour, np.float32) * (1 + 0.03 * random.standard_normal((900, 1200, 1)))
+        picture = picture * (1 - cover[:, :, None]) + paint * cover[:, :, None]
+        mask = np.maximum(mask, cover)
+    noisy = np.clip(picture * 255 + random.normal(0, 2.5, picture.shape), 0, 255).astype(np.uint8)
+    assert overlap(cut(codec.Photo(noisy, None)).alpha, mask * 255) >= 0.8
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_shoulders_that_fill_a_lower_corner_are_the_subject(*, mirrored: bool) -> None:
+    """A portrait whose one shoulder leaves at the side, the other below, keeps both on a plain ground."""
+    mask: Any = np.zeros((640, 480), np.uint8)
+    cv2.ellipse(mask, (285, 330), (85, 110), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.ellipse(mask, (300, 650), (240, 200), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cover = (mask / 255)[:, :, None]
+    paint = np.where(np.arange(640)[:, None, None] < 445, (200.0, 160.0, 135.0), (120.0, 124.0, 130.0))
+    noise = np.random.default_rng(4).normal(0, 2.5, (640, 480, 3))
+    picture = np.clip((236, 234, 230) * (1 - cover) + paint * cover + noise, 0, 255).astype(np.uint8)
+    if mirrored:
+        picture, mask = picture[:, ::-1], mask[:, ::-1]
+    assert overlap(cut(codec.Photo(np.ascontiguousarray(picture), None)).alpha, mask) >= 0.9
+
+
 def test_a_light_behind_the_hair_is_not_the_subject() -> None:
     """No lump of the ground larger than a fleck remains beside the sample portrait."""
     sample = photos.render("portrait")

@@ -1,41 +1,17 @@
-"""Other readings of a photo whose ground is not plain: what is in focus, and what GrabCut makes of a first guess.
+"""Other readings of a photo whose ground is not plain: what GrabCut makes of a first guess.
 
 Promises masks of the working size, empty where a reading fails; the same photo gives the same masks. Refuses
 nothing.
 """
 
-from typing import cast
-
 import cv2
 import numpy as np
 
-from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, fit_within, resize
-from backdrop_cli.pixels.fields import lab_of
+from backdrop_cli.pixels.arrays import Mask, Pixels, fit_within, resize
 
-_LONGEST_FINE = 1200
 _LONGEST_CUT = 256
 _SEED = 1
 _KEPT_GROUND, _MAYBE_GROUND, _MAYBE_SUBJECT = cv2.GC_BGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD
-
-
-def in_focus(photo: Pixels, width: int, height: int) -> Plane:
-    """Return the strength (height, width) of the edges that are sharp in the photo itself, in Lab units per pixel.
-
-    An edge blurred by more than about three pixels of a 1200 pixel photo counts nothing: lights and shelves behind a
-    subject have gone soft, its own outline has not. The working size no longer shows the difference.
-    """
-    columns, rows = fit_within(photo.shape[1], photo.shape[0], _LONGEST_FINE)
-    lab = lab_of(resize(photo, columns, rows))
-    sharp = np.maximum(_strength(lab, 1.0) - 1.2 * _strength(lab, 2.5), 0)
-    factor = max(1, round(columns / width))
-    return cast("Plane", resize(cv2.dilate(sharp, np.ones((factor, factor), np.uint8)), width, height))
-
-
-def _strength(lab: Plane, sigma: float) -> Plane:
-    smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
-    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125)
-    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125)
-    return np.sqrt((across * across + down * down).sum(axis=2))
 
 
 def middle(ground: Mask) -> Mask:
@@ -70,3 +46,10 @@ def grabcut(rgb: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
     found = (marks == _MAYBE_SUBJECT).astype(np.float32)
     # The half-covered pixels of the smaller size are settled by the larger one's colours.
     return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5, bool)  # noqa: PLR2004
+
+
+def close_by(guess: Mask, ground: Mask) -> Mask:
+    """Return `ground` with all that is far from a guess which is right about the place, if not about the outline."""
+    radius = max(2, round(0.06 * min(guess.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(ground | (cv2.dilate(guess.astype(np.uint8), disc) == 0), bool)

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
-from backdrop_cli.pixels.candidates import grabcut, in_focus, middle
-from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
-from backdrop_cli.pixels.segment import find, flood, main_parts, overlap, ring
+from backdrop_cli.pixels.candidates import close_by, grabcut, middle
+from backdrop_cli.pixels.fields import bins_of, density, edges, guided, lab_of
+from backdrop_cli.pixels.focus import Focus, focus_of, within_crisp
+from backdrop_cli.pixels.segment import find, flood, main_parts, overlap
+from backdrop_cli.pixels.worth import Evidence, worth
 
 _AGREED = 0.9
 _KEEP = 0.05
-_CRISP = 0.4
 
 
 def subject_of(small: Pixels, photo: Pixels) -> Mask:
@@ -24,73 +25,40 @@ def subject_of(small: Pixels, photo: Pixels) -> Mask:
     found = find(small)
     if found.plain:
         return clear_corners(found.mask)
-    height, width = found.mask.shape
-    first = found.mask
-    blind = main_parts(grabcut(small, middle(found.ground), found.ground, 3), _KEEP)[0]
+    first, ground = found.mask, found.ground
+    blind = main_parts(grabcut(small, middle(ground), ground, 3), _KEEP)[0]
     lab = lab_of(small)
     bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
     if overlap(first, blind) > _AGREED:
         return clear_corners(reconciled(first, blind, bins))
-    others = [blind]
-    again = main_parts(grabcut(small, first, found.ground), _KEEP)[0]
-    # GrabCut's outline is the coarser one: where it only confirms, the first stays.
-    if overlap(first, again) < 0.85:
-        others.append(again)
-    focus = in_focus(photo, width, height)
-    run = flood(focus, found.ground)
-    if run is not None:
-        others.append(main_parts(grabcut(small, run.mask, found.ground), _KEEP)[0])
-    crisp = _crisper_than_ground(focus, found.ground)
-    best, highest = first, worth(first, bins) + _CRISP * outlined(first, crisp)
+    focus = focus_of(photo, first.shape[1], first.shape[0], ground)
+    others = [blind, _grown(small, first, ground), *_readings_of_focus(small, focus, ground)]
+    evidence = Evidence.of(bins, edges(lab)[0], focus)
+    best, highest = first, worth(first, evidence)
     for other in others:
-        for mask in (reconciled(first, other, bins), other):
-            score = worth(mask, bins) + _CRISP * outlined(mask, crisp)
+        for mask in (reconciled(first, other, bins), other) if first.any() and other.any() else (other,):
+            score = worth(mask, evidence)
             if score > highest:
-                best, highest = _settled(mask, lab), score
-    return clear_corners(best)
+                best, highest = mask, score
+    return clear_corners(best if best is first else _settled(best, lab))
 
 
-def worth(mask: Mask, bins: Plane) -> float:
-    """Return how much a mask looks like the subject; only the order of two masks of one photo means something.
-
-    Its colours are not those around it, it is of few pieces, of two that are as good the larger misses less, little in
-    the middle of the frame that the border does not explain is left out, and it stays off the upper frame. The weights
-    are those of a linear fit of the true overlap over a hundred drawn scenes.
-    """
-    height, width = mask.shape
-    size = float(mask.mean())
-    if not 0.002 < size < 0.9:
-        return -np.inf
-    odds = np.log((density(bins, mask)[bins] + 1e-6) / (density(bins, ~mask)[bins] + 1e-6))
-    apart = float(np.clip(odds, -3, 3)[mask].mean())
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    pieces = int((stats[1:, 4] > 0.0004 * mask.size).sum())
-    frame = ring(height, width, 0.06)
-    strange = np.clip(np.log(3e-4 / (density(bins, frame)[bins] + 1e-6)), -2.5, 2.5).astype(np.float32)
-    missed = (cv2.blur(strange, (7, 7)) > 0.8) & (cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    central = np.exp(-((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2) / 0.08)
-    left_out = np.log1p(4 * float(central[missed].sum()) / float(central[mask].sum()))
-    frame[round(0.6 * height) :] = False
-    return float(
-        0.33 * apart - 0.25 * np.log(pieces + 1) + 0.17 * np.log(size) - 0.14 * left_out - 0.1 * mask[frame].mean()
-    )
+def _grown(small: Pixels, guess: Mask, ground: Mask) -> Mask:
+    return main_parts(grabcut(small, guess, ground), _KEEP)[0]
 
 
-def _crisper_than_ground(focus: Plane, ground: Mask) -> Mask:
-    """Return the pixels beside edges in better focus than any the border shows; none where the border is sharp too."""
-    level = float(np.percentile(focus[ground], 98)) if ground.any() else 0.0
-    if level > 1.3:  # the grain of a camera alone reaches 1
-        return np.zeros_like(ground)
-    return np.asarray(cv2.dilate(focus, np.ones((3, 3), np.uint8)) > 1.2 * level + 0.3, bool)
-
-
-def outlined(mask: Mask, crisp: Mask) -> float:
-    """Return the share of a mask's outline that runs along crisp edges, 0 to 1; the frame is no outline."""
-    outline = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-    outline[:3] = outline[-3:] = False
-    outline[:, :3] = outline[:, -3:] = False
-    return float(crisp[outline].mean()) if outline.any() else 0.0
+def _readings_of_focus(small: Pixels, focus: Focus, ground: Mask) -> list[Mask]:
+    """Return what the edges in focus enclose: as it is, as GrabCut grows it, and grown no further than close by."""
+    run = flood(focus.edges, ground)
+    enclosed = [run.mask] if run is not None else []
+    lines = within_crisp(focus, ground)
+    if lines.any():
+        enclosed.append(lines)
+    return [
+        mask
+        for guess in enclosed
+        for mask in (guess, _grown(small, guess, ground), _grown(small, guess, close_by(guess, ground)))
+    ]
 
 
 def reconciled(first: Mask, second: Mask, bins: Plane) -> Mask:

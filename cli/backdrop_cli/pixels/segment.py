@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
-from backdrop_cli.pixels.fields import bins_of, density, direction, edges, guided, lab_of, quadratic
+from backdrop_cli.pixels.border import ring, seeds
+from backdrop_cli.pixels.fields import bins_of, density, edges, guided, lab_of, quadratic
 from backdrop_cli.pixels.holes import open_holes
 
 LEVELS = np.geomspace(0.2, 14, 16).astype(np.float32)
@@ -31,87 +32,6 @@ class Found:
     mask: Mask
     ground: Mask
     plain: bool
-
-
-def ring(height: int, width: int, part: float = 0.03) -> Mask:
-    """Return the border, `part` of the shorter side wide."""
-    wide = max(2, round(min(height, width) * part))
-    mask = np.ones((height, width), bool)
-    mask[wide:-wide, wide:-wide] = False
-    return mask
-
-
-def _sides(height: int, width: int) -> list[tuple[slice, slice]]:
-    wide = max(2, round(min(height, width) * 0.03))
-    return [np.s_[:wide, :], np.s_[-wide:, :], np.s_[:, :wide], np.s_[:, -wide:]]
-
-
-def seeds(lab: Plane, sharp: Plane) -> Mask:
-    """Return the border pixels that are surely ground.
-
-    A run of one side whose colours no other side has is left open: the subject may leave the frame there.
-    Below the point
-    where a sharp, bent outline meets the left or right edge (shoulders, not the straight rim of a table) it is
-    open too.
-    """
-    height, width = sharp.shape
-    bins = bins_of(cv2.GaussianBlur(lab, (0, 0), 1.0))
-    sides = _sides(height, width)
-    result = np.zeros((height, width), bool)
-    for place, side in enumerate(sides):
-        others = np.zeros((height, width), np.float32)
-        for other in sides:
-            if other is not side:
-                others[other] = 1
-        known = density(bins, others)[bins[side]] > 2e-4
-        line = known.mean(axis=0 if place < 2 else 1).astype(np.float32)
-        line = cv2.blur(line.reshape(1, -1), (max(3, line.size // 30) | 1, 1)).ravel() > 0.5
-        if line.mean() < 0.15:
-            line[:] = True
-        result[side] |= line[None, :] if place < 2 else line[:, None]
-    wide = sides[0][0].stop
-    shoulders, below = _shoulders(lab, sharp), _cut_below(sharp)
-    if below is not None:
-        result[-wide:, below] = False
-    if shoulders is not None:
-        left, right = shoulders
-        result[-wide:] = False
-        result[left:, :wide] = False
-        result[right:, -wide:] = False
-    return result
-
-
-def _shoulders(lab: Plane, sharp: Plane) -> tuple[int, int] | None:
-    """Return the rows below which the left and right border belong to a subject cut by the bottom, or None."""
-    height, width = sharp.shape
-    wide = max(2, round(min(height, width) * 0.03))
-    cos, sin = direction(lab)
-    rows, tilts = [], []
-    for columns in (np.s_[:wide], np.s_[-wide:]):
-        profile = sharp[:, columns].mean(axis=1)
-        strong = np.flatnonzero(profile[height // 4 :] > 4 * float(np.median(profile)) + 0.6)
-        if not strong.size:
-            return None
-        row = int(strong[0]) + height // 4
-        near = np.s_[max(0, row - 3) : row + 4, columns]
-        # Half the tensor's angle is the normal's; the outline runs across it.
-        tilts.append(float(0.5 * np.arctan2(-sin[near].sum(), -cos[near].sum())))
-        rows.append(row)
-    left, right = rows
-    slope = float(np.arctan2(right - left, width))
-    straight = all(abs(tilt - slope) < 0.17 for tilt in tilts)
-    return None if straight or min(left, right) < 0.4 * height else (left, right)
-
-
-def _cut_below(sharp: Plane) -> slice | None:
-    """Return the columns at which a subject between two sharp edges leaves the frame at the bottom, or None."""
-    height, width = sharp.shape
-    wide = max(2, round(min(height, width) * 0.03))
-    along = sharp[-wide:].mean(axis=0)
-    crossing = np.flatnonzero(along > 4 * float(np.median(along)) + 0.8)
-    if np.median(sharp) > 0.6 or not crossing.size or crossing[-1] - crossing[0] < 0.15 * width:
-        return None
-    return slice(max(0, int(crossing[0]) - 2), int(crossing[-1]) + 3)
 
 
 def reach(sharp: Plane, start: Mask) -> Plane:
@@ -264,8 +184,9 @@ def find(rgb: Pixels) -> Found:
         second = flood(coarse * 2.2, start, plain=True)
         if second is not None and second.score > score:
             run, score = second, second.score
-    settled = plain and (score > 1.5 or _even(lab, start))
-    if run is None or score < (0.5 if rough < 1.0 else 1.0) or _crossings(sharp, start) > 5:
+    lines = _crossings(sharp, start)
+    settled = plain and ((score > 1.5 and lines <= 2) or _even(lab, start))
+    if run is None or score < (0.5 if rough < 1.0 else 1.0) or lines > 5:
         mask, share = main_parts(novelty(lab, sharp, start))
         if run is None or score < 0.5 or share > 0.75:
             return Found(_fill_specks(mask), start, settled)
