@@ -122,6 +122,11 @@ class Outbox:
         self.sent = 0
         self.lost = 0
 
+    @property
+    def pending(self) -> int:
+        """How many are on their way."""
+        return len(self._tasks)
+
     def send(self, delivery: Delivery) -> None:
         """Send in the background, with whatever trouble is in force."""
         trouble = self._board.trouble

@@ -110,7 +110,7 @@ async def advance(request: Request, state: Here) -> JSONResponse:
 
 @router.get("/_sandbox/status")
 async def status(state: Here) -> JSONResponse:
-    """Counts and balances."""
+    """Counts and balances; `working` runs are being carried out, `asleep` of them only wait for the clock."""
     balances = {f"{one.provider} {one.org}": str(state.books.balance(one)) for one in state.books.accounts}
     return JSONResponse(
         {
@@ -118,6 +118,11 @@ async def status(state: Here) -> JSONResponse:
             "requests": state.requests.count,
             "callbacks_sent": state.outbox.sent,
             "callbacks_lost": state.outbox.lost,
+            "working": len(state.tasks),
+            "asleep": sum(until > state.now() for until in state.asleep),
+            "callbacks_pending": state.outbox.pending,
+            "wakes_at": min(state.asleep, default=None),
+            "most_at_once": state.most_at_once,
             "balances": balances,
         }
     )

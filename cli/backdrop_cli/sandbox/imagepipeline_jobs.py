@@ -8,7 +8,6 @@ its URL is signed anew on each read; a JPEG without `recolor` fails the job with
 webhook; a forged webhook (there is no signature to get wrong) claims a result at an address that serves none.
 """
 
-import asyncio
 import base64
 import logging
 import secrets
@@ -80,12 +79,13 @@ async def carry_out(state: State, job: Job) -> None:
     about = (IMAGEPIPELINE, "submit", MODELS[job.endpoint])
     limit = trouble.imagepipeline_jobs_at_a_time
     open_jobs = sum(one.status not in TERMINAL for one in state.jobs.values() if one.account.org == job.account.org)
+    state.open_jobs(IMAGEPIPELINE, open_jobs)
     if limit and open_jobs > limit:
         _fail(state, job, "CONCURRENT_JOBS_EXCEEDED", "Too many concurrent jobs")
         return
     job.status = job.shown.status = "pending"
     if slow := fires(trouble.slow_run, *about):
-        await asyncio.sleep(slow.ms / 1000)
+        await state.sleep(slow.ms / 1000)
     if fires(trouble.run_stuck, *about):
         return
     if fires(trouble.run_cancelled, *about):

@@ -143,7 +143,7 @@ async def carry_out(state: State, run: Run) -> None:
         _advance(state, run, "dispatching")
         run.started_at = state.now()
         if slow := fires(trouble.slow_run, *about):
-            await asyncio.sleep(slow.ms / 1000)
+            await state.sleep(slow.ms / 1000)
         if fires(trouble.run_stuck, *about):
             _advance(state, run, "running")
             return

@@ -38,6 +38,7 @@ KEPT = 20_000
 SHOWN = 60
 WORKERS = 2
 _READ_SECONDS = 20.0
+_TICK = 0.01
 
 
 @dataclass(slots=True)
@@ -120,10 +121,26 @@ class State:
     tokens: OrderedDict[str, tuple[Account, float, Mapping[str, Any]]] = field(default_factory=OrderedDict)
     windows: dict[str, tuple[float, int]] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    asleep: list[float] = field(default_factory=list)  # until when runs wait, by the sandbox's clock
+    most_at_once: dict[str, int] = field(default_factory=dict)  # by provider: open jobs at their most
 
     def now(self) -> float:
         """Unix seconds by the sandbox's clock, plus what it was advanced."""
         return self.setup.clock() + self.offset[0]
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long by the sandbox's clock, which may be put on or be another than the machine's."""
+        until = self.now() + seconds
+        self.asleep.append(until)
+        try:
+            while (left := until - self.now()) > 0:  # noqa: ASYNC110 - nobody says when another's clock has gone on
+                await asyncio.sleep(min(left, _TICK))
+        finally:
+            self.asleep.remove(until)
+
+    def open_jobs(self, provider: str, count: int) -> None:
+        """Note how many jobs of a provider are open now."""
+        self.most_at_once[provider] = max(count, self.most_at_once.get(provider, 0))
 
     def url_of(self, file: File) -> str:
         """A freshly signed URL of a result, good for as long as its provider's URLs are."""
@@ -162,6 +179,7 @@ class State:
         self.region_of.clear()
         self.tokens.clear()
         self.windows.clear()
+        self.most_at_once.clear()
         self.ledger.clear()
         self.requests.clear()
         self.files.clear()

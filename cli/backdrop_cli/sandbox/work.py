@@ -96,6 +96,12 @@ def _remove_bg(photo: bytes, fields: Mapping[str, Any], _: bytes) -> Sequence["R
     return looks.remove_bg(photo, list(fields["output_variants"]))
 
 
+def _ai_cut(photo: bytes, fields: Mapping[str, Any], _: bytes) -> Sequence["Rendered"]:
+    from backdrop_cli.pixels import clicked  # noqa: PLC0415 - as in `draw`
+
+    return (clicked.clicked(photo, **fields),)
+
+
 def _change(photo: bytes, fields: Mapping[str, Any], _: bytes) -> Sequence["Rendered"]:
     from backdrop_cli.pixels import looks  # noqa: PLC0415 - as in `draw`
 
@@ -113,6 +119,7 @@ _LOOKS: Mapping[str, Callable[[bytes, Mapping[str, Any], bytes], Sequence["Rende
     "runflow/background-replace": _background_replace,
     "bria/background/remove": _bria_remove,
     "backgroundcut/remove-bg": _remove_bg,
+    "backgroundcut/ai-cut": _ai_cut,
     "imagepipeline/background-change": _change,
     "imagepipeline/background-remove": _remove,
 }
