@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ _BUFFER_BYTES = "65536"
 _SHORTEST_GENERATED = 32
 
 _running: list[str] = []  # origins of this process's servers
+_announced: list[Template] = []  # what CloudFormation will be told when it is first asked
 _guard = threading.Lock()
 
 
@@ -80,11 +82,14 @@ def serving_aws(port: int = 0) -> Iterator[str]:
 def _one_at_a_time(app: Any) -> Any:
     """Serve DynamoDB's requests one after the other: moto checks a condition and writes without a lock between.
 
-    Under load two claims of one job did both succeed, and it was paid for twice.
+    Under load two claims of one job did both succeed, and it was paid for twice. CloudFormation is told of the stacks
+    when it is first asked: to import it takes two seconds, which nobody waits for who does not ask.
     """
     lock = threading.Lock()
 
     def serve(environ: Any, start_response: Any) -> Any:
+        if "/cloudformation/" in environ.get("HTTP_AUTHORIZATION", ""):
+            _tell_cloudformation()
         if not environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB_"):
             return app(environ, start_response)
         with lock:
@@ -93,15 +98,52 @@ def _one_at_a_time(app: Any) -> Any:
     return serve
 
 
+def announce(template: Template) -> None:
+    """Let CloudFormation know the stack by its name, outputs and parameters, as `describe-stacks` tells them.
+
+    It makes nothing of it: the resources are made by `build`.
+    """
+    with _guard:
+        _announced.append(template)
+
+
+def _tell_cloudformation() -> None:
+    with _guard:
+        while _announced:
+            template = _announced.pop(0)
+            document = {
+                "Description": "Backdrop on this machine",
+                "Parameters": {name: {"Type": "String"} for name in template.parameters},
+                "Resources": {},
+                "Outputs": {name: {"Value": value} for name, value in template.outputs.items()},
+            }
+            parameters = {
+                name: ",".join(value) if isinstance(value, list) else str(value)
+                for name, value in template.parameters.items()
+            }
+            _cloudformation(template).create_stack(template.place.stack, json.dumps(document), parameters)
+
+
+def _cloudformation(template: Template) -> Any:
+    from moto.cloudformation.models import cloudformation_backends  # noqa: PLC0415 - two seconds of imports
+
+    return cloudformation_backends[template.place.account][template.place.region]
+
+
 def _reset() -> None:
     """Empty moto, which keeps its contents for the process."""
     from moto.backends import get_backend  # noqa: PLC0415 - with moto
     from moto.core.model_instances import reset_model_data  # noqa: PLC0415 - with moto
 
-    for service in ("s3", "sqs", "dynamodb", "secretsmanager"):
-        for account in get_backend(service).values():
+    services = ["s3", "sqs", "dynamodb", "secretsmanager"]
+    if "moto.cloudformation.models" in sys.modules:
+        services.append("cloudformation")
+    for service in services:
+        accounts: Any = get_backend(service)  # type: ignore[call-overload] # declared for each name by itself
+        for account in accounts.values():
             for backend in account.values():
                 backend.reset()
+    _announced.clear()
     reset_model_data()
 
 

@@ -56,6 +56,7 @@ class Options:
     spec: Path | None = None
     trouble: bool = False
     keep: bool = False
+    localstack: bool = False
 
 
 def demo(options: Options) -> int:
@@ -74,14 +75,7 @@ def demo(options: Options) -> int:
     out = OutFolder(options.out)
     console = Console()
     with ExitStack() as closing:
-        # Started first: it takes as long to import as the stack, on the other core.
-        port = free_port()
-        origin = f"http://127.0.0.1:{port}"
-        sandbox = closing.enter_context(sandbox_process(image_origin=origin, log=out.place("logs/sandbox.log")))
-        running = closing.enter_context(
-            stack.running(sandbox_url=sandbox.url, name="backdrop", port=port, log=out.place("logs/functions.log"))
-        )
-        sandbox.wait()
+        running, sandbox = _hosted(closing, out) if options.localstack else _embedded(closing, out)
         if options.trouble:
             sandbox.call("PUT", "/_sandbox/trouble", TROUBLE)
         print(f"stack at {running.endpoint_url}, provider sandbox at {sandbox.url}", flush=True)
@@ -112,6 +106,24 @@ def demo(options: Options) -> int:
     if sheet:
         print(sheet)
     return 0 if good and paid_once else 1
+
+
+def _embedded(closing: ExitStack, out: OutFolder) -> tuple[stack.Stack, SandboxProcess]:
+    # Started first: it takes as long to import as the stack, on the other core.
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    sandbox = closing.enter_context(sandbox_process(image_origin=origin, log=out.place("logs/sandbox.log")))
+    running = closing.enter_context(
+        stack.running(sandbox_url=sandbox.url, name="backdrop", port=port, log=out.place("logs/functions.log"))
+    )
+    sandbox.wait()
+    return running, sandbox
+
+
+def _hosted(closing: ExitStack, out: OutFolder) -> tuple[stack.Stack, SandboxProcess]:
+    from backdrop_cli import hosted  # noqa: PLC0415 - only when asked for
+
+    return closing.enter_context(hosted.running(out.place("logs/localstack.log")))
 
 
 class _Dropping(threading.Thread):

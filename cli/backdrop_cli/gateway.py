@@ -45,19 +45,23 @@ class Answer:
     body: bytes
 
 
-def refuse(status: int, message: str, kind: str = "") -> Answer:
-    """An answer of API Gateway's own."""
+_FAULTS = 500  # HTTP's class of server errors begins here
+
+
+def refuse(status: int, kind: str = "") -> Answer:
+    """An answer of API Gateway's own, with the body that the template gives it (GatewayResponses)."""
     headers = [("Content-Type", "application/json"), ("x-amzn-RequestId", str(uuid.uuid4()))]
     if kind:
         headers.append(("x-amzn-ErrorType", kind))
-    return Answer(status, tuple(headers), json.dumps({"message": message}).encode())
+    word = "refused" if status < _FAULTS else "unavailable"
+    return Answer(status, tuple(headers), json.dumps({"status": word}).encode())
 
 
 # An unknown path and a known path with another method are answered alike:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-NO_ROUTE = refuse(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-TOO_LONG = refuse(413, "Request Too Long", "RequestTooLargeException")
-BROKEN = refuse(502, "Internal server error", "InternalServerErrorException")
+NO_ROUTE = refuse(403, "MissingAuthenticationTokenException")
+TOO_LONG = refuse(413, "RequestTooLargeException")
+BROKEN = refuse(502, "InternalServerErrorException")
 
 
 def match(route: Route, method: str, path: str) -> dict[str, str] | None:

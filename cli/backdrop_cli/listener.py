@@ -43,7 +43,7 @@ def listening(functions: Sequence[Lambda], place: Place, port: int = 0) -> Itera
             """Say nothing: the path holds a token."""
 
         def do_ANY(self) -> None:
-            answer = self._answer()
+            answer = _take(self, functions, place)
             self.send_response(answer.status)
             for name, value in answer.headers:
                 self.send_header(name, value)
@@ -54,27 +54,34 @@ def listening(functions: Sequence[Lambda], place: Place, port: int = 0) -> Itera
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
 
-        def _answer(self) -> gateway.Answer:
-            length = self.headers.get("Content-Length", "0")
-            if "Transfer-Encoding" in self.headers or not length.isdecimal():
-                self.close_connection = True
-                return gateway.refuse(400, "Bad Request")
-            if int(length) > gateway.MOST_BYTES:
-                self.close_connection = True
-                return gateway.TOO_LONG
-            body = self.rfile.read(int(length))
-            if len(body) < int(length):
-                self.close_connection = True
-                return gateway.refuse(400, "Bad Request")
-            headers = tuple((name, str(value)) for name, value in self.headers.items())
-            request = gateway.Request(self.command, self.path, headers, body, self.client_address[0])
-            return answer(functions, place, request)
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_ANY  # noqa: N815 - the base's names
+        def __getattr__(self, name: str) -> Any:
+            """Whatever the method is called, the answer is the API's: the base looks for `do_<METHOD>`."""
+            if name.startswith("do_"):
+                return self.do_ANY
+            raise AttributeError(name)
 
     server = _Server((HOST, port), Handler)
     with serving(server, "listener") as origin:
         yield origin
+
+
+def _take(handler: http.server.BaseHTTPRequestHandler, functions: Sequence[Lambda], place: Place) -> gateway.Answer:
+    """Read a request and answer it; what cannot be read whole ends the connection."""
+    length = handler.headers.get("Content-Length", "0")
+    if "Transfer-Encoding" in handler.headers or not length.isdecimal():
+        handler.close_connection = True
+        return gateway.refuse(400)
+    if int(length) > gateway.MOST_BYTES:
+        handler.close_connection = True
+        return gateway.TOO_LONG
+    body = handler.rfile.read(int(length))
+    if len(body) < int(length):
+        handler.close_connection = True
+        return gateway.refuse(400)
+    headers = tuple((name, str(value)) for name, value in handler.headers.items())
+    return answer(
+        functions, place, gateway.Request(handler.command, handler.path, headers, body, handler.client_address[0])
+    )
 
 
 def answer(functions: Sequence[Lambda], place: Place, request: gateway.Request) -> gateway.Answer:

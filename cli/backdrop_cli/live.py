@@ -88,6 +88,8 @@ The stack is running. In another terminal:
   aws s3 cp photo.jpg.yaml s3://{running.input_bucket}/
   aws s3 ls --recursive s3://{running.output_bucket}/
   aws s3 cp --recursive s3://{running.output_bucket}/ results/
+  .venv/bin/backdrop status
+  .venv/bin/backdrop explain photo.jpg
 
 Recent runs of the provider sandbox, before and after: {sandbox_url}/
 Each job is told here as it finishes. Ctrl-C stops everything; nothing is kept.

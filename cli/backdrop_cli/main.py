@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
+
+from backdrop_cli.operator.commands import register
 
 app = typer.Typer(
     name="backdrop",
@@ -52,6 +54,7 @@ def backdrop(
     """Drop a photo and a small spec into a bucket; get it back with its background removed, recoloured or replaced.
 
     On this laptop, without an account: the deployed system runs in one process, the providers are a sandbox beside it.
+    The operator's commands (status, explain, resume, redrive, backfill) work on any stack, here or deployed.
     """
 
 
@@ -71,6 +74,10 @@ def demo(  # noqa: PLR0917 - typer calls it by keyword
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("out"),
     trouble: _Trouble = False,  # noqa: FBT002 - typer's form of a flag
     keep: _Keep = False,  # noqa: FBT002 - the same
+    stack: Annotated[
+        Literal["embedded", "localstack"],
+        typer.Option(help="What runs it: this process, or the template deployed to LocalStack."),
+    ] = "embedded",
 ) -> None:
     """Run the whole path once, with sample photos for all six models or with a photo of yours.
 
@@ -96,6 +103,7 @@ def demo(  # noqa: PLR0917 - typer calls it by keyword
         spec=Path(spec) if spec else None,
         trouble=trouble,
         keep=keep,
+        localstack=stack == "localstack",
     )
     _run(lambda: module.demo(options))
 
@@ -187,6 +195,9 @@ def sandbox(
     if accounts:
         arguments += ["--accounts", str(accounts)]
     raise typer.Exit(run(arguments))
+
+
+register(app)
 
 
 def _run(command: Callable[[], int]) -> None:

@@ -130,6 +130,7 @@ class Template:
     tables: tuple[Table, ...]
     secrets: tuple[Secret, ...]
     functions: tuple[Function, ...]
+    outputs: Mapping[str, str]  # without those of resources that a laptop has no use for
 
     def name(self, logical_id: str) -> str:
         """The physical name of a bucket, queue, table, secret or function.

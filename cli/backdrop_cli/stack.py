@@ -254,6 +254,7 @@ def _built(
     clients = library.Clients()
     closing.callback(_close, clients)
     aws.build(session, template, {"ProviderSecret": provider_keys})
+    aws.announce(template)
     functions.extend(Lambda(function) for function in template.functions)
     stack = Stack(
         template=template,

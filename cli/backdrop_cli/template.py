@@ -6,7 +6,8 @@ in the template, what it cannot resolve (`Unresolvable`). What stands in `parts`
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,14 @@ class _Reader:
             tables=tuple(self._table(*found) for found in self._of_type("AWS::DynamoDB::Table")),
             secrets=tuple(self._secret(*found) for found in self._of_type("AWS::SecretsManager::Secret")),
             functions=tuple(self._function(*found) for found in self._of_type("AWS::Serverless::Function")),
+            outputs=dict(self._outputs()),
         )
+
+    def _outputs(self) -> Iterator[tuple[str, str]]:
+        """What the stack tells of itself; an output that names what is not made here (a dashboard) is left out."""
+        for name, output in (self._document.get("Outputs") or {}).items():
+            with suppress(Unresolvable):
+                yield name, str(self._resolver.value(output["Value"], f"Outputs.{name}"))
 
     def _of_type(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
         found = []

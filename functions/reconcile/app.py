@@ -30,10 +30,13 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 
 
 def take_message(world: World, body: str) -> None:
-    """Advance one job, or look again at one drop and advance what comes of it."""
-    from backdrop.workflow import intake, posting  # noqa: PLC0415 - imported with the first message
+    """Advance one job, tend one provider's gate, or look again at one drop and advance what comes of it."""
+    from backdrop.workflow import admitting, intake, posting  # noqa: PLC0415 - imported with the first message
 
     message = json.loads(body)
+    if "gate" in message:
+        admitting.tend(world, message["gate"])
+        return
     if "drop" in message:
         ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
     else:

@@ -1,11 +1,10 @@
 """The callback door: one POST route behind API Gateway.
 
 Promises that a path whose token has the wrong form is refused before anything but the standard library is imported,
-that every refusal has the same shape, and that a caller's mistake is never answered with a 5xx.
+that every refusal has the same shape, and that a caller's mistake, whatever the event holds, is never answered with
+a 5xx.
 """
 
-import base64
-import binascii
 import json
 from typing import Any
 
@@ -14,13 +13,15 @@ from backdrop import callbacks
 MOST_BYTES = 5_000_000  # below Lambda's own 6 MB, so that the refusal is ours
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Take an API Gateway proxy event; answer with a proxy response."""
-    call = callbacks.read_path(event.get("pathParameters"))
+    call = callbacks.read_path(event.get("pathParameters")) if isinstance(event, dict) else None
     if call is None:
         return _answer(401, "refused")
+    if event.get("httpMethod", "POST") != "POST":  # the API has no other route; a door left ajar there stays shut here
+        return _answer(405, "refused")
     try:
-        body = _bytes(event)
+        body = callbacks.read_body(event)
     except ValueError:
         return _answer(400, "malformed")
     if len(body) > MOST_BYTES:
@@ -29,25 +30,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     from backdrop.world import deployed  # noqa: PLC0415 - the same
 
     world = deployed().within(context.get_remaining_time_in_millis)
-    reply = receiving.receive(world, call, body, _headers(event))
+    reply = receiving.receive(world, call, body, callbacks.read_headers(event))
     return _answer(reply.status, reply.word)
-
-
-def _bytes(event: dict[str, Any]) -> bytes:
-    """The body as it came over the wire: signatures are over these bytes."""
-    text = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise ValueError("not base64") from None
-    return str(text).encode("utf-8", "surrogatepass")
-
-
-def _headers(event: dict[str, Any]) -> dict[str, str]:
-    """Headers with names in lower case; one that came more than once is joined, and so fits no signature."""
-    many = event.get("multiValueHeaders") or {}
-    return {str(name).lower(): ",".join(str(value) for value in values or []) for name, values in many.items()}
 
 
 def _answer(status: int, word: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import pytest
 
 from backdrop import spec
 from backdrop.catalogue import MODELS
+from backdrop.states import MOVES, State
 from backdrop_cli import pages
+from backdrop_cli.reasons import reasons
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "spec.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -31,3 +33,30 @@ def test_every_model_is_described() -> None:
     text = (DOCS / "spec.md").read_text(encoding="utf-8")
     for name in MODELS:
         assert f"### {name}\n" in text
+
+
+def test_every_code_has_its_words() -> None:
+    """A code of the operations page says what happened, and the ones that end a job say what to do."""
+    known = {one.code: one for one in reasons()}
+    for code in (
+        "OVER_BUDGET",
+        "NO_CREDITS",
+        "KEY_REFUSED",
+        "OUTCOME_UNKNOWN",
+        "DEADLINE_PASSED",
+        "NO_SPEC",
+        "TWO_SPECS",
+    ):
+        assert known[code].message
+        assert known[code].action
+    assert known["PHOTO_MISSING"].message == "… came, but … did not"
+    assert known["REFERENCE_NAME"].message == "the reference … does not end like a picture"
+
+
+def test_the_state_machine_of_the_page_is_the_one_in_the_code() -> None:
+    """Every state and every move of the table of states stands in the operations page."""
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    for name, move in MOVES.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        assert {state for state in State if str(state) in row.split("|")[2]} == move.sources
+        assert str(move.target) == row.split("|")[3].strip()

@@ -49,6 +49,7 @@ SECRETS = (
     "AKIAIOSFODNN7EXAMPLEKEY",
     "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY",
     "k1.luJzWGfzS2SnBjsse2vIL7ZEJMoy6Mc2pDEXKVslvIY",
+    "k1.luJzWGfzSkSnBjssexvILyZEJMoyxMcxpDEXKVslvIY",
 )
 
 
@@ -72,7 +73,10 @@ SECRETS = (
         ("api_key: This field is required", "api_key: This field is required"),
         ("run 0197f3a2-6c1e-7b44-9d0a-3f5e2c8a1b60 failed", "run 0197f3a2-6c1e-7b44-9d0a-3f5e2c8a1b60 failed"),
         ("token was 0123456789abcdef0123456789abcdef", "token was …"),
+        ("half of luJzWGfzSkSnBjssexvILyZEJM", "half of …"),
         ("ORGANIZATION_MEMBERSHIP_REQUIRED", "ORGANIZATION_MEMBERSHIP_REQUIRED"),
+        ("InvalidParameterCombinationException", "InvalidParameterCombinationException"),
+        ("the_name_of_a_very_long_field", "the_name_of_a_very_long_field"),
         (None, ""),
         (["list"], ""),
         (7, ""),

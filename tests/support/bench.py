@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ from PIL import Image, ImageDraw
 from backdrop import callbacks, jobs, table
 from backdrop.settings import Settings
 from backdrop.states import OPEN, State
+from backdrop.telemetry import MEASURES
 from backdrop.workflow import posting, receiving, sweeping
 from backdrop.world import Clients, World
 from backdrop_cli import aws
@@ -52,9 +54,9 @@ CUT: dict[str, Any] = {"model": "imagepipeline/background-remove", "input": {"ou
 VARIANTS: dict[str, Any] = {"model": "backgroundcut/remove-bg", "input": {"output_variants": [{}, {"format": "webp"}]}}
 
 
-def load_function(name: str) -> ModuleType:
-    """A function's module as Lambda would load it, under a name of its own."""
-    known = f"function_{name}"
+def load_function(name: str, whose: str = "function") -> ModuleType:
+    """A function's module as Lambda would load it, under a name of its own; `whose` has one for itself."""
+    known = f"{whose}_{name}"
     if known not in sys.modules:
         found = spec_from_file_location(known, ROOT / "functions" / name / "app.py")
         assert found
@@ -123,8 +125,9 @@ class Counted:
 
     values: dict[str, float] = field(default_factory=dict)
 
-    def __call__(self, name: str, value: float = 1) -> None:
-        """Count."""
+    def __call__(self, name: str, value: float = 1, **dimensions: str) -> None:
+        """Count, if the metric is explained."""
+        assert set(dimensions) == ({MEASURES[name].dimension} - {""})
         self.values[name] = self.values.get(name, 0) + value
 
 
@@ -307,7 +310,9 @@ def start(bench: Bench, spec: dict[str, Any] = BRIA, *, seed: int = 0, name: str
 def _aws(_inert_credentials: None) -> Iterator[templates.Template]:
     with aws.serving_aws() as origin, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", origin)
-        template = templates.load(ROOT / "template.yaml", templates.Place(endpoint_url=origin, stack="bench"))
+        # A name of its own: each folder's conftest has this fixture, and moto's servers share their contents.
+        place = templates.Place(endpoint_url=origin, stack=f"bench-{secrets.token_hex(3)}")
+        template = templates.load(ROOT / "template.yaml", place)
         aws.build(boto3.session.Session(), template, {"ProviderSecret": PROVIDER_KEYS})
         patch.undo()
         yield template
@@ -347,7 +352,21 @@ def bench(
     safe = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
     yield Bench(world, _sandbox, door, metrics, log, f"{safe}-{time.time_ns()}", ahead)
     _close_rows(world)
+    empty_buckets(_aws)
     door.close()
+
+
+def empty_buckets(template: templates.Template) -> None:
+    """Take every object away, with all its versions: moto copies whole buckets to list one folder's versions."""
+    from moto.backends import get_backend  # noqa: PLC0415 - a second of imports
+
+    for bucket in template.buckets:
+        kept = get_backend("s3")[template.place.account]["aws"].buckets[bucket.name]
+        for versions in [kept.keys.getlist(key) for key in kept.keys]:
+            for version in versions:
+                if hasattr(version, "dispose"):  # a delete marker holds nothing
+                    version.dispose()
+        kept.keys.clear()
 
 
 def _close_rows(world: World) -> None:

@@ -309,7 +309,7 @@ def own_metrics(root: Path) -> set[str]:
 def check_metric(namespace: str, name: str, dimensions: dict[str, Any], own: set[str]) -> None:
     """The metric is one that AWS documents, or one that the library emits."""
     if namespace == telemetry.NAMESPACE:
-        assert dimensions == {"service": telemetry.SERVICE}
+        assert dimensions in ({"service": {"Ref": "AWS::StackName"}}, {"service": "${AWS::StackName}"})
         assert name in own
         return
     names, shapes = AWS_METRICS[namespace]
@@ -325,18 +325,31 @@ def test_every_alarm_is_alive(resources: Resources, own_metrics: set[str]) -> No
         check_metric(alarm["Namespace"], alarm["MetricName"], dimensions, own_metrics)
         assert alarm["TreatMissingData"] == "notBreaching", name
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
-        assert re.match(r"(Read|Raise|Ask|Top up|Check|Compare) ", alarm["AlarmDescription"]), name
+        assert re.match(r"(Read|Raise|Ask|Top up|Check|Compare|Run|Wait) ", alarm["AlarmDescription"]), name
         for dimension in ("QueueName", "FunctionName"):
             if dimension in dimensions:
                 target = dimensions[dimension]
                 assert (target.get("Ref") or target["Fn::GetAtt"][0]) in resources
     assert {alarm["MetricName"] for alarm in alarms.values()} >= {
         "CallbackLost",
-        "JobsHeld",
+        "BreakerOpened",
+        "BudgetReached",
+        "OldestOpenSeconds",
         "RepostsAfterUnknown",
         "CallbacksRejected",
         "JobsFailed",
     }
+
+
+def test_every_metric_is_explained_and_emitted(own_metrics: set[str]) -> None:
+    """Nothing is measured without saying what it means, and nothing is explained that is never measured."""
+    assert own_metrics == set(telemetry.MEASURES)
+
+
+def test_a_metric_says_whose_it_is(functions: Resources) -> None:
+    """Two stacks in one account do not share an alarm: the dimension `service` is the stack's name."""
+    for function in functions.values():
+        assert function["Variables"]["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
 
 
 def test_api_alarms_name_the_api(resources: Resources) -> None:

@@ -16,8 +16,10 @@ DESIGN = {
     "hold": ("QUEUED SUBMITTING", "HELD"),
     "resume": ("HELD", "QUEUED"),
     "watch": ("RUNNING", "RUNNING"),
+    "revive": ("FAILED", "RUNNING"),
     "finish": ("SUBMITTING RUNNING QUEUED HELD FAILED", "DELIVERING"),
     "retake": ("DELIVERING", "DELIVERING"),
+    "lose": ("DELIVERING", "SUBMITTING"),
     "deliver": ("DELIVERING", "SUCCEEDED"),
     "retry": ("SUBMITTING RUNNING DELIVERING", "QUEUED"),
     "fail": ("QUEUED SUBMITTING RUNNING DELIVERING HELD", "FAILED"),
@@ -53,10 +55,10 @@ def test_open_is_every_other_state() -> None:
 
 
 def test_terminal_states_end() -> None:
-    """SUCCEEDED is left by no move; FAILED only by a redrive or a late success that is paid for."""
+    """SUCCEEDED is left by no move; FAILED only by a redrive or by a late success, which is paid for."""
     assert {State.SUCCEEDED, State.FAILED} == TERMINAL
     assert set(State) == OPEN | TERMINAL
     assert not OPEN & TERMINAL
     leaving = {name for name, move in MOVES.items() if move.sources & TERMINAL}
-    assert leaving == {"redrive", "finish"}
+    assert leaving == {"redrive", "finish", "revive"}
     assert not any(State.SUCCEEDED in move.sources for move in MOVES.values())

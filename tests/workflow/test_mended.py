@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bench import BRIA, CUT, VARIANTS, picture, start
 
-from backdrop import jobs, keyring
+from backdrop import jobs, keyring, table
 from backdrop.states import State
 from backdrop.telemetry import logger
 from backdrop.workflow import accounts, intake, posting, receiving
@@ -142,6 +142,28 @@ def test_a_flat_result_is_fetched_again_at_once(bench: Bench, switch: str) -> No
     bench.work()
     assert bench.only().state is State.SUCCEEDED
     assert len(bench.paid()) == 1
+
+
+@pytest.mark.parametrize("bench", [{"background_color_form": "flat"}], indirect=True)
+def test_a_flat_reply_that_died_with_its_invocation_is_posted_once_more(bench: Bench) -> None:
+    """Its picture's URL was nowhere else and nobody can be asked: after the patience time one counted repost."""
+    bench.trouble(expired_result={"times": 3})
+    start(bench, COLOR)
+    bench.work()
+    there = bench.only()
+    assert there.state is State.DELIVERING
+    put = {"looks": 0, "lease": "died", "lease_until": 0}  # as a killed invocation leaves it
+    table.change(bench.world, there.job_id, put=put, condition="attribute_exists(#job_id)", values={})
+    bench.sweep()
+    bench.later(61)
+    bench.sweep()
+    assert bench.only().state is State.SUBMITTING
+    assert len(bench.paid()) == 1
+    bench.later(bench.world.settings.patience_seconds)
+    bench.sweep()
+    assert bench.only().state is State.SUCCEEDED
+    assert len(bench.paid()) == 2
+    assert bench.metrics.values["RepostsAfterUnknown"] == 1
 
 
 def test_no_post_starts_without_the_time_it_may_take(bench: Bench) -> None:
@@ -364,5 +386,6 @@ def test_a_claim_whose_reply_was_lost_is_still_ours(bench: Bench) -> None:
     job = bench.only()
     lease = jobs.leased(bench.world, 60)
     assert jobs.move(bench.world, job, "claim", look_in=60, put=lease)
-    assert jobs.move(bench.world, job, "claim", look_in=60, put=lease) is None
+    assert jobs.move(bench.world, job, "claim", look_in=60, put=lease)
+    assert jobs.move(bench.world, job, "claim", look_in=60, put=jobs.leased(bench.world, 60)) is None
     assert bench.only().lease == lease["lease"]

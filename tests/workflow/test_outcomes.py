@@ -10,7 +10,7 @@ from bench import BRIA, CUT, VARIANTS, picture, start
 
 from backdrop import jobs
 from backdrop.states import State
-from backdrop.workflow import posting, receiving
+from backdrop.workflow import admitting, receiving
 
 if TYPE_CHECKING:
     from bench import Bench
@@ -177,5 +177,5 @@ def test_resume_ignores_what_is_not_held(bench: Bench) -> None:
     """Resuming a job that is not HELD changes nothing."""
     start(bench)
     before = bench.only()
-    posting.resume(bench.world, before.job_id)
+    assert not admitting.release(bench.world, before.job_id)
     assert bench.only() == before

@@ -2,18 +2,18 @@
 
 Promises that a path of the wrong form is refused with nothing but the standard library, that a token is good
 for one provider, job and attempt only, and that a check takes the same time for every wrong token of a known
-key. Refuses every other spelling of a good token (base64url has one canonical form here) and everything when
-the keys cannot be read.
+key. Reads API Gateway's proxy events, whatever stands in them. Refuses every other spelling of a good token
+(base64url has one canonical form here) and everything when the keys cannot be read.
 
     {base}/callbacks/{provider}/{job}/{attempt}/{key id}.{HMAC-SHA256 as 43 characters of base64url}
 """
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backdrop import keyring
 from backdrop.errors import Parked
@@ -41,9 +41,9 @@ class Call:
     token: str = field(repr=False)
 
 
-def read_path(path_parameters: Mapping[str, str] | None) -> Call | None:
+def read_path(path_parameters: object) -> Call | None:
     """Read API Gateway's `pathParameters` (provider, job, attempt, token); None when one has not its form."""
-    if not path_parameters:
+    if not isinstance(path_parameters, Mapping):
         return None
     provider, job_id, attempt, token = (path_parameters.get(name) for name in ("provider", "job", "attempt", "token"))
     if (
@@ -56,6 +56,33 @@ def read_path(path_parameters: Mapping[str, str] | None) -> Call | None:
     if not _formed(provider, job_id, attempt) or not _TOKEN.fullmatch(token):
         return None
     return Call(provider=provider, job_id=job_id, attempt=int(attempt), token=token)
+
+
+def read_body(event: Mapping[str, Any]) -> bytes:
+    """The body of a proxy event as it came over the wire: signatures are over these bytes.
+
+    Raises:
+        ValueError: it is no text, or said to be base64 and is not.
+    """
+    text, encoded = event.get("body"), event.get("isBase64Encoded")
+    if not isinstance(text, str | None) or not isinstance(encoded, bool | None):
+        raise ValueError("the event holds no body")  # noqa: TRY004 - one error for whatever a caller may send
+    if encoded:
+        return b64decode(text or "", validate=True)
+    return (text or "").encode("utf-8", "surrogatepass")
+
+
+def read_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """A proxy event's headers with names in lower case; one that came more than once is joined: it fits no signature.
+
+    Only `multiValueHeaders` is read: `headers` keeps the last of several values.
+    """
+    many = event.get("multiValueHeaders")
+    read: dict[str, list[str]] = {}
+    for name, values in many.items() if isinstance(many, Mapping) else ():
+        texts = [str(value) for value in values] if isinstance(values, list) else []
+        read.setdefault(str(name).lower(), []).extend(texts)
+    return {name: ",".join(texts) for name, texts in read.items()}
 
 
 def mint(world: "World", provider: str, job_id: str, attempt: int) -> str:

@@ -83,16 +83,22 @@ _MODELS = (
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in _MODELS})
 
 
-def price(model: str, input: Mapping[str, Any]) -> Decimal | None:  # noqa: A002 - the spec's own word
+def price(
+    model: str,
+    input: Mapping[str, Any],  # noqa: A002 - the spec's own word
+    agreed: tuple[str, ...] = (),
+) -> Decimal | None:
     """What one attempt costs in US dollars, or None when the provider publishes no such price.
 
+    `agreed` are an operator's own prices, each "<model>=<dollars>"; they go before the published ones.
     No provider's dollar price depends on the input today; the input is taken so that callers need not change.
 
     Raises:
         KeyError: `model` is not in the catalogue.
     """
     del input
-    return MODELS[model].price_usd
+    own = dict(entry.split("=", 1) for entry in agreed)
+    return Decimal(own[model]) if model in own else MODELS[model].price_usd
 
 
 def closest(word: str, choices: Mapping[str, Any] | list[str]) -> str:

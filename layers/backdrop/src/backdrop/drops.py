@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from backdrop import keys, pictures, table
 from backdrop.errors import Later, Problem, Rejected
-from backdrop.jobs import due_partition, milliseconds
+from backdrop.jobs import day_partition, due_partition, milliseconds
 from backdrop.pictures import HEAD_BYTES
 
 if TYPE_CHECKING:
@@ -217,6 +217,8 @@ def write_row(
         item |= {"open": due_partition(job_id), "open_at": now + int(look_in * 1000)}
     else:
         item["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
+    if row.state in {"rejected", "orphaned"}:  # so that a day's refusals can be counted
+        item["day"] = day_partition(now, job_id)
     table.replace(world, item)
 
 

@@ -60,21 +60,37 @@ class Rejected(BackdropError):
 
 
 class Parked(BackdropError):
-    """The account cannot pay or is not let in: the job is HELD, nothing was charged."""
+    """The account cannot pay or is not let in: the job is HELD, nothing was charged.
+
+    `everyone`: no job of this provider can be paid for, so none is to be posted meanwhile.
+    """
+
+    def __init__(self, code: str, message: str, *, action: str = "", everyone: bool = True) -> None:
+        super().__init__(code, message, action=action)
+        self.everyone = everyone
 
 
 class Later(BackdropError):
     """Known not to have been accepted; worth the same request again after `retry_after` seconds.
 
     `form`, when set, is the route to take next time (background-color's `flat` after `runs` answered 404 or 405).
+    `everyone`: it is the provider that is busy, not this job, so nobody is to ask it meanwhile.
     """
 
     def __init__(
-        self, code: str, message: str, *, retry_after: float | None = None, form: str = "", action: str = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        form: str = "",
+        action: str = "",
+        everyone: bool = False,
     ) -> None:
         super().__init__(code, message, action=action)
         self.retry_after = retry_after
         self.form = form
+        self.everyone = everyone
 
 
 class Unknown(BackdropError):

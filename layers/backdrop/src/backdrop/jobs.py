@@ -57,6 +57,7 @@ class Job:
     lease_until: int = 0
     doubt_since: int = 0
     held_at: int = 0
+    charged: str = ""  # "<attempt>@<UTC day>": what the day's spend holds of it
     posted_at: int = 0
     accepted_at: int = 0
     finished_at: int = 0
@@ -120,23 +121,38 @@ def due_partition(row: str) -> str:
     return f"due#{keys.due_shard(row.removeprefix('drop#'))}"
 
 
+def day_partition(now: int, row: str) -> str:
+    """The partition of the `by_day` index for a row that is written now (milliseconds)."""
+    day = datetime.fromtimestamp(now / 1000, UTC).date().isoformat()
+    return f"{day}#{keys.due_shard(row.removeprefix('drop#'))}"
+
+
+def turns_partition(provider: str) -> str:
+    """The partition of the `open` index where a provider's jobs stand until their turn."""
+    return f"queued#{provider}"
+
+
+def held_partition(pool: str) -> str:
+    """The partition of the `open` index of what is held: for a provider's account, or its jobs over the budget."""
+    return f"held#{pool}"
+
+
 def get(world: World, job_id: str) -> Job | None:
     """The job, read consistently; None when there is none or the row is a drop's."""
     item = table.get(world, job_id)
     return _job(item) if item and item.get("state") in State.__members__ else None
 
 
-def create(world: World, job: Job, *, look_in: float) -> bool:
-    """Write a QUEUED job, to be looked at in `look_in` seconds; False when it is there already."""
+def create(world: World, job: Job) -> bool:
+    """Write a QUEUED job, whose turn may come at once; False when it is there already."""
     now = milliseconds(world)
-    day = datetime.fromtimestamp(now / 1000, UTC).date().isoformat()
     row = {f.name: getattr(job, f.name) for f in fields(Job)}
     row |= {
         "state": str(job.state),
         "source": job.source,
-        "day": f"{day}#{keys.due_shard(job.job_id)}",
-        "open": due_partition(job.job_id),
-        "open_at": now + int(look_in * 1000),
+        "day": day_partition(now, job.job_id),
+        "open": turns_partition(job.provider),
+        "open_at": now,
     }
     return table.create(world, _row(row))
 
@@ -148,13 +164,13 @@ def move(
     *,
     look_in: float = 0,
     put: Mapping[str, Any] | None = None,
-    also: str = "",
-    values: Mapping[str, Any] | None = None,
+    pool: str = "",
 ) -> Job | None:
     """Make the move `name`; the row as it then is, or None when somebody was faster.
 
     Besides the table of states the row must still be of this `job`'s attempt, and of its lease where it holds one.
-    `look_in` seconds from now the sweep looks at it again. `also` is a further condition in `table.change`'s form.
+    `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `pool` is what a HELD
+    job waits for, when that is not its provider's account.
     """
     rule = MOVES[name]
     now = milliseconds(world)
@@ -164,8 +180,7 @@ def move(
         drop = ("open", "open_at")
         changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
     else:
-        held = rule.target is State.HELD
-        changes["open"] = f"held#{job.provider}" if held else due_partition(job.job_id)
+        changes["open"] = _partition(job, rule.target, pool)
         changes["open_at"] = now + int(look_in * 1000)
         drop = ("expires_at",)
     bound: dict[str, Any] = {f"from{n}": str(state) for n, state in enumerate(sorted(rule.sources))}
@@ -173,20 +188,21 @@ def move(
     bound["attempt"] = job.attempt
     condition += " AND #lease = :lease"
     bound["lease"] = job.lease
-    if also:
-        condition += f" AND {also}"
-    item = table.change(
-        world,
-        job.job_id,
-        put=changes,
-        drop=drop,
-        condition=condition,
-        values=bound | dict(values or {}),
-    )
-    if item is None:
+    tried = table.attempt(world, job.job_id, put=changes, drop=drop, condition=condition, values=bound)
+    item = tried.item
+    # Refused by our own write, when its reply was lost and the client asked again: no two writes have the same lease.
+    ours = item is not None and "lease" in changes and item["lease"] == changes["lease"]
+    if item is None or not (tried.done or ours):
         return None
     world.log.info("moved", correlation_id=job.job_id, move=name, state=str(rule.target), attempt=item["attempt"])
     return _job(item)
+
+
+def _partition(job: Job, state: State, pool: str) -> str:
+    """Where a job that is not terminal stands in the `open` index."""
+    if state is State.QUEUED:
+        return turns_partition(job.provider)
+    return held_partition(pool or job.provider) if state is State.HELD else due_partition(job.job_id)
 
 
 def leased(world: World, seconds: float) -> dict[str, Any]:
@@ -206,8 +222,8 @@ def note_run(world: World, job: Job, attempt: int, run_id: str) -> Job | None:
         world,
         job.job_id,
         put={f"runs.{slot}": run_id},
-        condition=f"attribute_not_exists(#runs.#{slot}) OR #runs.#{slot} = :run",
-        values={"run": run_id},
+        condition=f"attribute_not_exists(#runs.#{slot}) OR #runs.#{slot} IN (:run, :none)",
+        values={"run": run_id, "none": ""},
     )
     return _job(item) if item else None
 

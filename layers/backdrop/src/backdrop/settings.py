@@ -4,8 +4,10 @@ Promises typed values with the template's names; refuses a missing or malformed 
 environment is handed in.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 
@@ -36,6 +38,11 @@ class Settings:
     patience_seconds: int = 900
     poll_after_seconds: int = 30
     hold_retry_seconds: int = 900
+    runflow_at_a_time: int = 20
+    backgroundcut_at_a_time: int = 10
+    imagepipeline_at_a_time: int = 5
+    daily_budget_usd: str = "0"  # for all providers together, by UTC day; 0 is no limit
+    prices: tuple[str, ...] = ()  # "<model>=<dollars>": an operator's own, before the published ones
     retention_days: int = 90
     exempt_origins: tuple[str, ...] = ()  # for the laptop: origins excused from the public-address rule
 
@@ -55,11 +62,29 @@ class Settings:
         if missing:
             msg = f"environment variables missing: {', '.join(missing)}"
             raise ValueError(msg)
+        _check_money(values.get("daily_budget_usd", "0"), values.get("prices", ()))
         return cls(**values)
+
+    def at_a_time(self, provider: str) -> int:
+        """How many jobs of the provider may be between claim and outcome."""
+        return int(getattr(self, f"{provider}_at_a_time"))
+
+    @property
+    def daily_budget(self) -> int:
+        """The day's budget in micro-dollars; 0 is no limit."""
+        return int(Decimal(self.daily_budget_usd) * 1_000_000)
 
     def base_url(self, provider: str) -> str:
         """The provider's base URL without a trailing slash; `provider` as in the model catalogue."""
         return str(getattr(self, f"{provider}_base_url")).rstrip("/")
+
+
+def _check_money(limit: str, prices: tuple[str, ...]) -> None:
+    """Refuse an amount that is none: a price that counted as nothing would spend beyond the budget."""
+    for name, amount in [("DAILY_BUDGET_USD", limit), *(("PRICES", entry.partition("=")[2]) for entry in prices)]:
+        if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", amount):
+            msg = f"{name} holds {amount!r} where an amount in dollars belongs, such as 12.50"
+            raise ValueError(msg)
 
 
 def _read(name: str, kind: str, text: str) -> str | int | tuple[str, ...]:

@@ -48,6 +48,9 @@ MOVES: dict[str, Move] = {
     "hold": _move(_S.HELD, _S.QUEUED, _S.SUBMITTING, why="the account cannot pay or is not let in"),
     "resume": _move(_S.QUEUED, _S.HELD, why="the account may be in order again: by itself or by command"),
     "watch": _move(_S.RUNNING, _S.RUNNING, why="asked, and it is still running: look again later"),
+    "revive": _move(
+        _S.RUNNING, _S.FAILED, why="its run is said to have succeeded after all: asked until it is certain"
+    ),
     "finish": _move(
         _S.DELIVERING,
         _S.SUBMITTING,
@@ -58,6 +61,7 @@ MOVES: dict[str, Move] = {
         why="a success of any opened attempt is taken: it is paid for",
     ),
     "retake": _move(_S.DELIVERING, _S.DELIVERING, why="a delivery's lease ran out or its fetch failed: again"),
+    "lose": _move(_S.SUBMITTING, _S.DELIVERING, why="the one reply that named the result is lost: it went unanswered"),
     "deliver": _move(_S.SUCCEEDED, _S.DELIVERING, why="every output is whole in the output bucket"),
     "retry": _move(_S.QUEUED, _S.SUBMITTING, _S.RUNNING, _S.DELIVERING, why="a retryable failure opens a new attempt"),
     "fail": _move(

@@ -7,6 +7,7 @@ whether it did. Refuses floats that DynamoDB cannot hold by writing times as mil
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ def delete(world: World, key: str) -> None:
     world.aws.dynamodb.delete_item(TableName=world.settings.job_table, Key={"job_id": {"S": key}})
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A conditional change: whether it was `done`, and the item as it then is, or as it was that refused it."""
+
+    done: bool
+    item: dict[str, Any] | None
+
+
 def change(
     world: World,
     key: str,
@@ -99,32 +108,56 @@ def change(
     condition: str,
     values: Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    """Set `put`, remove `drop`, if `condition` holds; the item as it then is, or None when it does not hold.
+    """`attempt`, for whom a refusal needs no reason: the item as it then is, or None when the condition fails."""
+    tried = attempt(world, key, put=put, drop=drop, condition=condition, values=values)
+    return tried.item if tried.done else None
 
-    In `condition` an attribute is written `#name`, a value `:name` with its value in `values`. `put` names may be
-    paths of one dot ("runs.a1"): the parent must be there.
+
+def attempt(
+    world: World,
+    key: str,
+    *,
+    put: Mapping[str, Any] | None = None,
+    drop: tuple[str, ...] = (),
+    add: Mapping[str, int] | None = None,
+    condition: str = "",
+    values: Mapping[str, Any] | None = None,
+    once: bool = False,
+) -> Tried:
+    """Set `put`, remove `drop`, add the numbers of `add`, if `condition` holds. `once`: the client does not retry.
+
+    In `condition` an attribute is written `#name`, a value `:name` with its value in `values`. Names may be paths of
+    one dot ("runs.a1"): the parent must be there.
     """
-    sets = [f"{_aliased(path)} = :p{number}" for number, path in enumerate(put)]
-    expression = f"SET {', '.join(sets)}"
-    if drop:
-        expression += f" REMOVE {', '.join(_aliased(path) for path in drop)}"
+    put, add = dict(put or {}), dict(add or {})
+    clauses = {
+        "SET": [f"{_aliased(path)} = :p{number}" for number, path in enumerate(put)],
+        "REMOVE": [_aliased(path) for path in drop],
+        "ADD": [f"{_aliased(path)} :a{number}" for number, path in enumerate(add)],
+    }
+    expression = " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts)
     names = {alias: alias[1:] for alias in re.findall(r"#\w+", f"{expression} {condition}")}
     bound = {f":p{number}": encode(value) for number, value in enumerate(put.values())}
-    bound |= {f":{name}": encode(value) for name, value in values.items()}
-    client = world.aws.dynamodb
+    bound |= {f":a{number}": encode(value) for number, value in enumerate(add.values())}
+    bound |= {f":{name}": encode(value) for name, value in (values or {}).items()}
+    asked: dict[str, Any] = {
+        "TableName": world.settings.job_table,
+        "Key": {"job_id": {"S": key}},
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ReturnValues": "ALL_NEW",
+    }
+    if bound:
+        asked["ExpressionAttributeValues"] = bound
+    if condition:
+        asked |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    client = world.aws.dynamodb_once if once else world.aws.dynamodb
     try:
-        reply = client.update_item(
-            TableName=world.settings.job_table,
-            Key={"job_id": {"S": key}},
-            UpdateExpression=expression,
-            ConditionExpression=condition,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=bound,
-            ReturnValues="ALL_NEW",
-        )
-    except client.exceptions.ConditionalCheckFailedException:
-        return None
-    return _item(reply["Attributes"])
+        reply = client.update_item(**asked)
+    except client.exceptions.ConditionalCheckFailedException as refused:
+        there: Any = refused.response.get("Item")
+        return Tried(done=False, item=_item(there) if there else None)
+    return Tried(done=True, item=_item(reply["Attributes"]))
 
 
 def _aliased(path: str) -> str:

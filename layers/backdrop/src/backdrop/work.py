@@ -1,7 +1,7 @@
 """The work queue: messages that make things fast.
 
-Promises nothing about arrival: the table makes it sure, the sweep finds whatever is due. A message names a job or a
-drop and carries no state.
+Promises nothing about arrival: the table makes it sure, the sweep finds whatever is due. A message names a job, a
+drop or a provider's gate, and carries no state.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def job(job_id: str) -> dict[str, str]:
 def drop(bucket: str, key: str) -> dict[str, dict[str, str]]:
     """The message that asks for a drop to be looked at again."""
     return {"drop": {"bucket": bucket, "key": key}}
+
+
+def gate(provider: str) -> dict[str, str]:
+    """The message that asks for a provider's gate to be tended."""
+    return {"gate": provider}
 
 
 def send(world: World, message: object, *, delay: float = 0) -> None:

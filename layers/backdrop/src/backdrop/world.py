@@ -52,6 +52,14 @@ class Clients:
         return client
 
     @cached_property
+    def dynamodb_once(self) -> DynamoDBClient:
+        """DynamoDB without retries: for what must not happen twice when a reply is lost."""
+        from botocore.config import Config  # noqa: PLC0415 - with boto3
+
+        client: DynamoDBClient = self._session.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+        return client
+
+    @cached_property
     def sqs(self) -> SQSClient:
         """SQS."""
         client: SQSClient = self._session.client("sqs")

@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
         "UPLOAD_GONE",
         "BackgroundCut has lost the uploaded photo (it keeps one for two hours, in one region only)",
         "nothing to do: Backdrop uploads it again",
+        everyone=False,
     ),
     *UPLOAD_RULES,
 )

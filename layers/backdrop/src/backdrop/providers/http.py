@@ -106,7 +106,8 @@ class Session:
             ) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             why = type(error).__name__
-            raise Later("NOT_REACHED", f"{self._provider} could not be reached ({why})", action=AGAIN) from None
+            told = f"{self._provider} could not be reached ({why})"
+            raise Later("NOT_REACHED", told, action=AGAIN, everyone=True) from None
         except (httpx.HTTPError, httpx.StreamError, _Unreadable, ValueError) as error:
             raise lost(self._provider, type(error).__name__.strip("_"), paid=paid) from None
 

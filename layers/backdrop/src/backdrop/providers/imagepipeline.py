@@ -80,7 +80,9 @@ FAILURES: Mapping[str, tuple[bool, str]] = {
 _FULL = frozenset({"RATE_LIMIT_EXCEEDED", "CONCURRENT_JOBS_EXCEEDED"})
 RULES: tuple[Rule, ...] = (
     Rule((), "later", "RATE_LIMITED", "ImagePipeline asks for slower requests", AGAIN, _FULL, pause=60.0),
-    Rule((), "later", "UNAVAILABLE", "the model is not available just now", AGAIN, {"MODEL_UNAVAILABLE"}),
+    Rule(
+        (), "later", "UNAVAILABLE", "the model is not available just now", AGAIN, {"MODEL_UNAVAILABLE"}, everyone=False
+    ),
     *usual("ImagePipeline", "imagepipeline_api_key", pause=60.0),
 )
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/webp": "webp"}

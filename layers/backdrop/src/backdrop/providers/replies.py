@@ -125,6 +125,10 @@ _ASSIGNED = re.compile(
 )
 _OPAQUE = re.compile(r"[A-Za-z0-9_+=~%-]{20,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# Long words that are read: small_letters, CAPITALS, CamelCase, X-Header. One token in 1,500 has no digit; it is none.
+_READABLE = re.compile(
+    r"(?:[a-z_-]++|[A-Z_-]++|[a-z]*+(?>[A-Z][a-z]{2,}+[_-]?+)++|(?>[A-Z][a-z]*+-){1,8}+[A-Z][a-z]*+)=?"
+)
 
 
 def tell(value: Any, *, hide: Collection[str] = (), most: int = MESSAGE_CHARACTERS) -> str:
@@ -150,8 +154,8 @@ def tell(value: Any, *, hide: Collection[str] = (), most: int = MESSAGE_CHARACTE
 
 def _hide_opaque(found: re.Match[str]) -> str:
     word = found[0]
-    opaque = any(c.isdigit() for c in word) and any(c.isalpha() for c in word) and not _UUID.fullmatch(word)
-    return "…" if opaque else word
+    plain = _READABLE.fullmatch(word) or _UUID.fullmatch(word) or not any(c.isalpha() for c in word)
+    return word if plain else "…"
 
 
 def complaint(value: Any, *, hide: Collection[str] = ()) -> str:
@@ -221,7 +225,8 @@ class Rule:
     """One row of a provider's table. Empty `statuses` or `codes` match any.
 
     `becomes` is the error's leaf after a paid request; after any other, "unknown" is Later, since nothing can have been
-    charged. `pause` is the wait, in seconds, when the reply tells none.
+    charged. `pause` is the wait, in seconds, when the reply tells none. `everyone`: it is so for every job of the
+    provider, not for this one alone.
     """
 
     statuses: Collection[int]
@@ -231,6 +236,7 @@ class Rule:
     action: str
     codes: Collection[str] = ()
     pause: float | None = None
+    everyone: bool = True
 
     def covers(self, status: int, told: str) -> bool:
         """Whether a reply with this status and the provider's own code is this row's."""
@@ -248,7 +254,7 @@ def usual(provider: str, key_field: str, *, pause: float | None = None) -> tuple
         Rule((), "parked", "NO_CREDITS", f"the {provider} account has no credit left", top_up, CREDIT_CODES),
         Rule({401}, "parked", "KEY_REFUSED", f"{provider} refuses the API key", new_key),
         Rule({402}, "parked", "NO_CREDITS", f"the {provider} account has no credit left", top_up),
-        Rule({403}, "parked", "NOT_ALLOWED", f"{provider} does not let this account do that", let_in),
+        Rule({403}, "parked", "NOT_ALLOWED", f"{provider} does not let this account do that", let_in, everyone=False),
         Rule({429}, "later", "RATE_LIMITED", f"{provider} asks for slower requests", AGAIN, pause=pause),
         Rule({413}, "failed", "PHOTO_TOO_LARGE", f"the photo is too large for {provider}", "drop a smaller photo"),
         Rule({400, 422}, "failed", "REQUEST_REFUSED", f"{provider} refuses the request", spec),
@@ -271,13 +277,14 @@ def refusal(rules: Iterable[Rule], reply: Reply, *, paid: bool, hide: Collection
     shown = " ".join(filter(None, [str(reply.status), tell(told, hide=hide)]))
     message = f"{rule.message} ({shown})" + (f": {said}" if said else "")
     if rule.becomes == "parked":
-        return Parked(rule.code, message, action=rule.action)
+        return Parked(rule.code, message, action=rule.action, everyone=rule.everyone)
     if rule.becomes == "failed":
         return ProviderFailed(rule.code, message, retryable=False, action=rule.action)
     if rule.becomes == "unknown" and paid:
         return Unknown(rule.code, message, action=rule.action)
     pause = retry_after(reply.headers)
-    return Later(rule.code, message, retry_after=rule.pause if pause is None else pause, action=rule.action)
+    wait = rule.pause if pause is None else pause
+    return Later(rule.code, message, retry_after=wait, action=rule.action, everyone=rule.everyone)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

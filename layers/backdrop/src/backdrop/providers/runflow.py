@@ -41,7 +41,15 @@ _CLOCK_SKEW = 300.0
 
 _USUAL = usual("Runflow", "runflow_api_key")
 RULES: tuple[Rule, ...] = (
-    Rule((), "later", "UNAVAILABLE", "the model is not available at Runflow just now", AGAIN, {"MODEL_UNAVAILABLE"}),
+    Rule(
+        (),
+        "later",
+        "UNAVAILABLE",
+        "the model is not available at Runflow just now",
+        AGAIN,
+        {"MODEL_UNAVAILABLE"},
+        everyone=False,
+    ),
     Rule({503}, "later", "UNAVAILABLE", "Runflow is not available just now", AGAIN),
     *_USUAL,
 )

@@ -13,7 +13,7 @@ from backdrop import jobs, keys, notices, results, work
 from backdrop.errors import Later, Parked, Problem, ProviderFailed, Unknown
 from backdrop.providers.base import Failed, Output, Running, Succeeded
 from backdrop.states import TERMINAL, State
-from backdrop.workflow import accounts
+from backdrop.workflow import accounts, admitting
 
 if TYPE_CHECKING:
     from backdrop.jobs import Job
@@ -39,7 +39,12 @@ def complete(world: World, job: Job, attempt: int, outcome: Outcome) -> Job | No
     """
     if isinstance(outcome, Succeeded):
         taken = _take(world, job, attempt, outcome)
-        return _deliver(world, taken, outcome) if taken else jobs.get(world, job.job_id)
+        if taken:
+            return _deliver(world, taken, outcome)
+        current = jobs.get(world, job.job_id)
+        if current and current.state is State.DELIVERING and any(o.url.startswith("data:") for o in outcome.outputs):
+            _bring_all(world, replace(current, won=attempt), outcome.outputs)  # whoever holds the delivery may be dead
+        return current
     if isinstance(outcome, Running) or job.state in TERMINAL or attempt != (job.won or job.attempt):
         return job  # of an older attempt, or of one that another attempt's success has overtaken
     return _failed(world, job, outcome)
@@ -52,7 +57,7 @@ def _failed(world: World, job: Job, outcome: Failed) -> Job | None:
             world,
             job,
             "retry",
-            look_in=pause + LEASE_MARGIN,
+            look_in=pause,
             put={
                 "attempt": job.attempt + 1,
                 "reopened": job.reopened + 1,
@@ -67,6 +72,7 @@ def _failed(world: World, job: Job, outcome: Failed) -> Job | None:
         )
         if again:
             world.metric("JobsRetried")
+            _free(world, job)
             work.send(world, work.job(job.job_id), delay=pause)
         return again
     return fail(world, job, Problem(outcome.code, outcome.message, outcome.action), dict(outcome.facts))
@@ -85,9 +91,23 @@ def fail(world: World, job: Job, reason: Problem, facts: dict[str, Any]) -> Job 
         if current:
             notices.settle(world, _family(world, current))
         return current
+    _free(world, job)
     world.metric("JobsFailed")
+    world.metric("JobsFailedByReason", reason=reason.code)
     world.log.error("failed", correlation_id=job.job_id, code=reason.code)
     return done
+
+
+def _free(world: World, before: Job) -> None:
+    """An attempt that the provider was busy with is over: its place is the next one's.
+
+    A result whose URL is known only here must not be lost for it: the sweep finds a place that was not handed on.
+    """
+    if before.state in {State.SUBMITTING, State.RUNNING}:
+        try:
+            admitting.leave(world, before)
+        except Exception as error:  # noqa: BLE001 - see above
+            world.log.warning("place not handed on", correlation_id=before.job_id, error=type(error).__name__)
 
 
 def _superseded(world: World, job: Job) -> bool:
@@ -124,6 +144,7 @@ def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> Job | Non
             put=put | {"facts": {**current.facts, **outcome.facts}},
         )
         if taken:
+            _free(world, current)
             return taken
         current = jobs.get(world, job.job_id)
     return None
@@ -194,6 +215,12 @@ def _bring_once(world: World, job: Job, output: Output, number: int | None) -> r
     )
 
 
+def at_home(world: World, job: Job, attempt: int) -> bool:
+    """Whether the one output of a form whose answer alone holds it was brought home before its holder died."""
+    found = [keys.output_key(job.spec["output"], job.key, job.label, one) for one in keys.EXTENSIONS.values()]
+    return results.already_home(world, found, job_id=job.job_id, attempt=attempt, number=1) is not None
+
+
 def _sign_again(world: World, job: Job, count: int) -> tuple[Output, ...]:
     """Fresh URLs of a finished run.
 
@@ -219,9 +246,9 @@ def _set_aside(world: World, job: Job, reason: Problem) -> Job | None:
         )
         return fail(world, job, told, job.facts)
     pause = float(min(300, 2 ** (job.looks + 1)))
-    aside = jobs.move(
-        world, job, "retake", look_in=pause + LEASE_MARGIN, put={"looks": job.looks + 1, **jobs.released()}
-    )
+    tried = reason.code != "RESULT_NO_TIME"  # nothing was asked for
+    put = {"looks": job.looks + tried, **jobs.released()}
+    aside = jobs.move(world, job, "retake", look_in=pause + LEASE_MARGIN, put=put)
     if aside:
         work.send(world, work.job(job.job_id), delay=pause)
     world.log.warning("set aside", correlation_id=job.job_id, code=reason.code, seconds=pause)

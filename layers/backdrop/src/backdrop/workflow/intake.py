@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backdrop import catalogue, drops, inputs, jobs, keys, notices, spec, table, work
+from backdrop import budget, catalogue, drops, inputs, jobs, keys, notices, spec, table, work
 from backdrop.errors import Problem, Rejected
 from backdrop.states import State
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backdrop.world import World
 
 MOST_ATTEMPTS = 90  # a callback's path names at most 99
-LOOK_AFTER = 60  # seconds until the sweep looks at a job that its creator should have advanced
+LOOK_AFTER = 60  # seconds until the sweep looks at a drop that should have become jobs
 
 
 def take_drop(world: World, bucket: str, key: str) -> list[str]:
@@ -106,8 +106,12 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
 
 
 def _cancel(world: World, job: Job) -> None:
-    told = Problem("CANCELLED", "the photo was deleted before its turn came", "upload it again to run it")
-    jobs.move(world, job, "fail", put={"error": told.as_dict(), **jobs.released()})
+    action = "upload it again to run it"
+    if job.reposts:
+        action = f"an earlier request of it may have been paid: look in the provider's console before you {action}"
+    told = Problem("CANCELLED", "the photo was deleted before its turn came", action)
+    if jobs.move(world, job, "fail", put={"error": told.as_dict(), "charged": "", **jobs.released()}):
+        budget.refund(world, job)
 
 
 def _wait_for_spec(world: World, photo: Photo) -> list[str]:
@@ -197,7 +201,7 @@ def _start(world: World, photo: Photo, found: SpecFile) -> list[Job]:
 def _make(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec, content_type: str) -> Job:
     reference = inputs.find_reference(world, photo.bucket, photo.key, wanted.reference) if wanted.reference else None
     normalised = wanted.normalised()
-    price = catalogue.price(wanted.model, wanted.input)
+    price = catalogue.price(wanted.model, wanted.input, world.settings.prices)
     return jobs.Job(
         job_id=keys.job_id(photo.bucket, photo.key, photo.etag, normalised, reference.etag if reference else ""),
         state=State.QUEUED,
@@ -223,7 +227,7 @@ def _make(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec, con
 
 def _create_or_redrive(world: World, job: Job) -> bool:
     """Whether the job waits to be advanced: it is new, or it is QUEUED, or it had FAILED and was dropped again."""
-    if jobs.create(world, job, look_in=LOOK_AFTER):
+    if jobs.create(world, job):
         world.metric("JobsQueued")
         return True
     there = jobs.get(world, job.job_id)
@@ -243,7 +247,6 @@ def reopen(world: World, failed: Job, again: Job) -> Job | None:
         world,
         failed,
         "redrive",
-        look_in=LOOK_AFTER,
         put={
             "attempt": failed.attempt + 1,
             "won": 0,

@@ -6,29 +6,30 @@ outlives the invocation; and that no POST starts unless the time left exceeds wh
 
 from __future__ import annotations
 
-from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backdrop import jobs, keyring, notices, work
-from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Rejected, Unknown
+from backdrop import budget, jobs, notices, work
+from backdrop.errors import Later, Parked, ProviderFailed, Rejected, Unknown
 from backdrop.inputs import Stored
-from backdrop.providers.base import Accepted, Failed, Request, Running
+from backdrop.providers.base import Accepted, Failed, Output, Request, Running, Succeeded
 from backdrop.states import TERMINAL, State
-from backdrop.workflow import accounts, finishing
+from backdrop.workflow import accounts, admitting, finishing
 from backdrop.workflow.finishing import LEASE_MARGIN
 
 if TYPE_CHECKING:
     from backdrop.jobs import Job
-    from backdrop.providers.base import Finished, Provider
+    from backdrop.providers.base import Finished, Outcome, Provider
     from backdrop.world import World
 
 STAGING_SECONDS = 5.0  # reading the photo, making the zip
 LONGEST_BACKOFF = 300.0
 FIRST_BACKOFF = 2.0
+LONGEST_QUIET = 60.0  # for the whole provider, when it said it was busy and not for how long
 ASK_AFTER = 20.0  # seconds between two questions about a POST that went unanswered
 MOST_REPOSTS = 1
+NOWHERE_ELSE = frozenset({"RESULT_NOT_KEPT", "SYNC_MEDIA_GONE"})  # only the answer held the picture
 CALLBACK_GRACE_MS = 30_000  # a callback this late counts as lost
-RELEASE_BATCH = 100
 TELL_AFTER = 10  # postponements in a row (a quarter of an hour or more) after which the user is told
 UNASKED_SECONDS = 86_400  # how long a provider that cannot be asked is waited for
 
@@ -44,11 +45,12 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
     now = jobs.milliseconds(world)
     if job.leased(now) or (job.state is State.QUEUED and job.not_before > now):
         return
+    world.metric("OldestOpenSeconds", (now - job.created_at) / 1000)
     try:
         provider = accounts.provider(world, job.provider)
     except Parked as reason:
         if job.state is State.QUEUED:
-            _hold(world, job, reason)
+            admitting.hold(world, job, reason)
         return  # a job that may have been accepted is never held: the sweep comes back to it
     except Later as busy:
         world.log.warning("not advanced", correlation_id=job_id, code=busy.code)
@@ -69,37 +71,53 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
     if (provider.blocks(job.model, form) and not may_block) or world.time_left() < needed:
         work.send(world, work.job(job.job_id))
         return
-    claimed = _claim(world, job, form, again=again)
+    charged = admitting.enter(world, job, again=again)
+    if charged is None:
+        if again:  # it stays in doubt until it may be posted
+            since = job.doubt_since or job.lease_until
+            jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.released()})
+        return
+    claimed = _claim(world, job, form, charged, again=again)
     if claimed is None:
         return
     if again:
         world.metric("RepostsAfterUnknown")
+    _submit(world, claimed, provider)
+
+
+def _submit(world: World, claimed: Job, provider: Provider) -> None:
+    """The one paid POST, and what its answer asks for."""
     try:
-        reply = provider.submit(_request(world, claimed, provider.submit_seconds(job.model, form)))
+        reply = provider.submit(_request(world, claimed, provider.submit_seconds(claimed.model, claimed.form)))
     except Later as busy:
         _postpone(world, claimed, busy)
     except Parked as reason:
-        _hold(world, claimed, reason)
+        admitting.hold(world, claimed, reason)
     except Unknown as doubt:
         _doubt(world, claimed, doubt)
     except ProviderFailed as no:
-        outcome = Failed(no.code, no.message, no.retryable, no.action, no.facts)
-        finishing.complete(world, claimed, claimed.attempt, outcome)
+        _refused(world, claimed, Failed(no.code, no.message, no.retryable, no.action, no.facts))
     except Rejected as refusal:
-        outcome = Failed(refusal.code, refusal.message, retryable=False, action=refusal.action)
-        finishing.complete(world, claimed, claimed.attempt, outcome)
+        _refused(world, claimed, Failed(refusal.code, refusal.message, retryable=False, action=refusal.action))
     else:
-        world.metric("JobsSubmitted")
         _take_reply(world, claimed, reply)
 
 
-def _claim(world: World, job: Job, form: str, *, again: bool) -> Job | None:
+def _refused(world: World, job: Job, outcome: Failed) -> None:
+    """It was not accepted: this attempt is over, and what it had charged the day comes back after that is written."""
+    after = finishing.complete(world, job, job.attempt, outcome)
+    admitting.probe_over(world, job)
+    if after and (after.state is State.FAILED or after.attempt > job.attempt):
+        budget.refund(world, job)
+
+
+def _claim(world: World, job: Job, form: str, charged: str, *, again: bool) -> Job | None:
     """Take the lease that a POST needs; None when somebody was faster."""
     seconds = world.time_left() + LEASE_MARGIN
-    lease = jobs.leased(world, seconds)
     put = {
-        **lease,
+        **jobs.leased(world, seconds),
         "form": form,
+        "charged": charged,
         "posted_at": jobs.milliseconds(world),
         "doubt_since": 0,
         "reposts": job.reposts + again,
@@ -107,8 +125,12 @@ def _claim(world: World, job: Job, form: str, *, again: bool) -> Job | None:
     claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=seconds, put=put)
     if claimed:
         return claimed
-    there = jobs.get(world, job.job_id)  # ours after all, when the reply was lost and the client had asked again
-    return there if there and there.lease == lease["lease"] else None
+    there = jobs.get(world, job.job_id)
+    if charged != job.charged:  # whoever was faster charged for itself
+        budget.refund(world, replace(job, charged=charged))
+    if there and there.attempt == job.attempt and there.state not in {State.QUEUED, State.SUBMITTING, State.RUNNING}:
+        admitting.leave(world, there)  # it was over before this place was taken
+    return None
 
 
 def _form(world: World, job: Job) -> str:
@@ -134,9 +156,14 @@ def _request(world: World, job: Job, needed: float) -> Request:
 
 def _take_reply(world: World, job: Job, reply: Accepted | Finished) -> None:
     """Record what a POST, or a question about it, brought; an account that takes one held job takes the others."""
+    world.metric("JobsSubmitted")
+    if job.price:
+        world.metric("SpendUsd", float(job.price))
+    else:
+        world.metric("UnpricedSubmitted")
     _record(world, job, reply)
     if job.held_at:
-        release(world, job.provider)
+        admitting.welcome(world, job)
 
 
 def _record(world: World, job: Job, reply: Accepted | Finished) -> None:
@@ -170,7 +197,7 @@ def _postpone(world: World, job: Job, busy: Later) -> None:
         world,
         job,
         "postpone",
-        look_in=pause + LEASE_MARGIN,
+        look_in=pause,
         put={
             "not_before": jobs.milliseconds(world) + int(pause * 1000),
             "looks": job.looks + 1,
@@ -181,8 +208,13 @@ def _postpone(world: World, job: Job, busy: Later) -> None:
     )
     world.metric("JobsPostponed")
     world.log.info("postponed", correlation_id=job.job_id, code=busy.code, seconds=pause)
-    if changed:
+    if busy.everyone:
+        quiet = min(pause, LONGEST_QUIET) if busy.retry_after is None else pause
+        admitting.pause(world, job.provider, quiet)
+    elif changed:
         work.send(world, work.job(job.job_id), delay=pause)
+    admitting.leave(world, job)
+    admitting.probe_over(world, job)
     if changed and changed.looks == TELL_AFTER:
         notices.write_delay(world, changed)
 
@@ -190,40 +222,6 @@ def _postpone(world: World, job: Job, busy: Later) -> None:
 def backoff(tries: int) -> float:
     """Seconds to wait after `tries` tries that came to nothing."""
     return float(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(tries, 10)))
-
-
-def _hold(world: World, job: Job, reason: Parked) -> None:
-    """The account is wrong: the job waits, nothing was charged."""
-    jobs.move(
-        world,
-        job,
-        "hold",
-        look_in=world.settings.hold_retry_seconds,
-        put={"held_at": jobs.milliseconds(world), "error": reason.as_problem().as_dict(), **jobs.released()},
-    )
-    world.metric("JobsHeld")
-    world.log.error("held", correlation_id=job.job_id, provider=job.provider, code=reason.code)
-    with suppress(BackdropError):  # a key that has been put right is found by the next try
-        keyring.provider_keys(world, refresh=True)
-
-
-def release(world: World, provider: str) -> None:
-    """A held job of this provider was accepted: let the others try."""
-    from backdrop import table  # noqa: PLC0415 - only here
-
-    far = jobs.milliseconds(world) + 10 * 365 * 86_400_000
-    for job_id, _ in table.due(world, f"held#{provider}", far, limit=RELEASE_BATCH):
-        resume(world, job_id)
-
-
-def resume(world: World, job_id: str) -> None:
-    """Let a held job try again."""
-    job = jobs.get(world, job_id)
-    if job is None or job.state is not State.HELD:
-        return
-    put = {"not_before": 0, "error": {}, "looks": 0, **jobs.released()}
-    if jobs.move(world, job, "resume", look_in=LEASE_MARGIN, put=put):
-        work.send(world, work.job(job_id))
 
 
 def _doubt(world: World, job: Job, doubt: Unknown) -> None:
@@ -270,6 +268,16 @@ def _find_out(world: World, job: Job, provider: Provider, *, may_block: bool) ->
         post(world, job, provider, may_block=may_block, again=True)
 
 
+def _lost(world: World, job: Job, outcome: Outcome) -> bool:
+    """Whether the flat form's reply died with its invocation, so that one more POST may be made (in `auto`: not).
+
+    Not when its picture could not be fetched (`looks`): that is known, and another would be paid for in vain.
+    """
+    gone = isinstance(outcome, Failed) and outcome.code == "RESULT_NOT_KEPT"
+    died = job.state is State.DELIVERING and not job.looks and job.reposts < MOST_REPOSTS
+    return gone and died and world.settings.background_color_form != "auto"
+
+
 def ask(world: World, job: Job, provider: Provider) -> None:
     """Ask how a run stands, and act on it: what no callback came for, and what a delivery has to fetch again."""
     attempt = job.won or job.attempt
@@ -283,7 +291,11 @@ def ask(world: World, job: Job, provider: Provider) -> None:
     except ProviderFailed as no:
         outcome = Failed(no.code, no.message, no.retryable, no.action, no.facts)
     now = jobs.milliseconds(world)
-    if not isinstance(outcome, Running):
+    if isinstance(outcome, Failed) and outcome.code in NOWHERE_ELSE and finishing.at_home(world, job, attempt):
+        outcome = Succeeded((Output(""),), outcome.facts)
+    if _lost(world, job, outcome):
+        jobs.move(world, job, "lose", look_in=ASK_AFTER, put={"won": 0, "doubt_since": now, **jobs.released()})
+    elif not isinstance(outcome, Running):
         called = job.state is State.RUNNING and not provider.blocks(job.model, job.form)
         if called and now - job.posted_at >= CALLBACK_GRACE_MS:
             world.metric("CallbackLost")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backdrop.providers.base import Callback, Outcome, Provider
     from backdrop.world import World
 
+REVIVED_SECONDS = 30.0  # after which the sweep asks about a success that came late
 DELIVERY_SECONDS = 8.0  # what the webhook gives a result; a larger one goes to the work queue
 
 
@@ -71,7 +72,25 @@ def receive(world: World, call: Call, body: bytes, headers: Mapping[str, str]) -
         return _reject(world, UNKNOWN, "run")
     if job.state is State.SUCCEEDED:
         return TAKEN
+    if job.state is State.FAILED and isinstance(told.outcome, Succeeded):
+        job = _revive(world, job, call.attempt, told)
     return _act(_hurried(world), job, call.attempt, told, provider)
+
+
+def _revive(world: World, job: Job, attempt: int, told: Callback) -> Job:
+    """A success that comes late is paid for, and may be told of once: the row is open again before all else."""
+    put = {"won": attempt, "reopened": finishing.MOST_REOPENED, "looks": 0, **jobs.released()}
+    if not job.run_of(attempt):
+        put[f"runs.a{attempt}"] = told.run_id
+    put |= {"posted_at": job.posted_at or jobs.milliseconds(world), "finished_at": jobs.milliseconds(world)}
+    return jobs.move(world, job, "revive", look_in=REVIVED_SECONDS, put=put) or job
+
+
+def _take_back(world: World, job: Job, attempt: int) -> None:
+    """The provider knows no such run: a job that was opened for it is FAILED again, for its own reason."""
+    if job.state is State.RUNNING and job.won and job.error:
+        put = {"won": 0, f"runs.a{attempt}": "", "error": job.error, **jobs.released()}
+        jobs.move(world, job, "fail", put=put)
 
 
 def _hurried(world: World) -> World:
@@ -102,6 +121,7 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
         try:
             outcome = provider.poll(replace(accounts.posted(job, attempt), run_id=told.run_id))
         except ProviderFailed:
+            _take_back(world, job, attempt)
             return _reject(world, UNKNOWN, "run")
         except (Later, Parked, Unknown):
             # The token is genuine, and this call may be the only one to name the run.
@@ -109,11 +129,11 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
                 return _reject(world, UNKNOWN, "run")
             work.send(world, work.job(job.job_id))
             return QUEUED
-    if isinstance(outcome, Running):
-        return TAKEN
-    noted = jobs.note_run(world, job, attempt, told.run_id)
+    noted = jobs.note_run(world, job, attempt, told.run_id)  # this call may be the only one to name the run
     if noted is None:
         return _reject(world, UNKNOWN, "run")
+    if isinstance(outcome, Running):
+        return TAKEN
     inline = isinstance(outcome, Succeeded) and any(o.url.startswith("data:") for o in outcome.outputs)
     try:
         done = finishing.complete(world, noted, attempt, outcome)

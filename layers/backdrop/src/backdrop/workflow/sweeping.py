@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backdrop import jobs, keys, table, work
-from backdrop.catalogue import MODELS
-from backdrop.workflow import posting
+from backdrop.workflow import admitting
 
 if TYPE_CHECKING:
     from backdrop.world import World
@@ -22,13 +21,13 @@ TIME_MARGIN = 10.0
 
 
 def sweep(world: World) -> int:
-    """Send every due row to the work queue, and let one held job of each provider try again; how many were sent."""
+    """Send every due row to the work queue, and tend every provider's gate; how many were sent."""
     sent = sum(_sweep_shard(world, f"due#{shard}") for shard in range(keys.DUE_SHARDS))
-    for provider in sorted({model.provider for model in MODELS.values()}):
-        now = jobs.milliseconds(world)
-        for job_id, _ in table.due(world, f"held#{provider}", now, limit=1):
-            posting.resume(world, job_id)
-            sent += 1
+    for provider in admitting.PROVIDERS:
+        try:
+            sent += admitting.tend(world, provider)
+        except Exception as error:  # noqa: BLE001 - one provider's gate must not stop the others'
+            world.log.warning("gate not tended", provider=provider, error=type(error).__name__)
     return sent
 
 
