@@ -1,0 +1,57 @@
+"""Batches of drops at a busy provider, with invocations that die: `batches.py 500 2000` is a part of `make faults`.
+
+Prints what each batch came to, and of two or more what one drop costs in requests in the last and in the first. Ends
+with 1 when anything is wrong with a batch, or when a drop of the last costs over 5 % more.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from bulk import BUSY, Bulk, Told, check
+from faults_ground import Ground, standing
+from faults_invocation import deployed
+
+MOST = 1.05
+KILLED_OF = 40
+
+
+def play(ground: Ground, drops: int) -> tuple[Told, list[str]]:
+    """A batch, and what is wrong with it."""
+    began = time.monotonic()
+    batch = Bulk(ground, drops, trouble=BUSY, kill_every=KILLED_OF)
+    batch.play()
+    told = batch.told()
+    wrong = check(told, drops)
+    say(
+        f"{drops:>6} drops: {told.states}, {told.paid} paid, at most {told.most_at_once} at a time, "
+        f"{told.killed} invocations killed, {told.aws / drops:.1f} requests to AWS and "
+        f"{told.provider / drops:.2f} to the provider a drop, {time.monotonic() - began:.0f} s"
+    )
+    for line in wrong:
+        say(f"        {line}")
+    return told, wrong
+
+
+def say(line: str) -> None:
+    """Print at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(batches: list[int]) -> int:
+    """Play them all; 0 when all is well."""
+    with standing() as ground, deployed():
+        played = [play(ground, drops) for drops in batches]
+    each = [told.requests_each(drops) for (told, _), drops in zip(played, batches, strict=True)]
+    if len(each) > 1:
+        say(f"a drop among {batches[-1]:,} costs {each[-1] / each[0]:.3f} of one among {batches[0]:,} (at most {MOST})")
+    return int(any(wrong for _, wrong in played) or each[-1] > each[0] * MOST)
+
+
+if __name__ == "__main__":
+    sys.exit(main([int(word) for word in sys.argv[1:]] or [500, 2000]))

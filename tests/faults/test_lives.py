@@ -1,0 +1,59 @@
+"""A crash at any instant loses nothing: a sample of what `make faults` plays whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from faults_scenes import SCENES
+from faults_verdict import Recorded, plans, strike
+from faults_wire import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faults_ground import Ground
+    from faults_invocation import Plan
+
+NAMES = [one.name for one in SCENES]
+
+
+def sample(every: list[Plan], turn: int) -> list[Plan]:
+    """Some lives, their calls spread over the whole life: every other scene has the same half of the faults."""
+    step = len(every) // len(Fault)
+    while step % 2 == 0 or step % 5 == 0:  # so that the step goes through all the ten faults
+        step -= 1
+    chosen = every[step // 2 :: step][: len(Fault)]
+    assert Counter(plan.fault for plan in chosen) == Counter(Fault)
+    return chosen[turn % 2 :: 2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_outside_call_is_a_point(recorded: Callable[[str], Recorded], name: str) -> None:
+    """The number of points equals what the servers' own request logs count."""
+    there = recorded(name)
+    assert there.served == tuple(call.line for call in there.calls if call.group)
+    assert there.asked == tuple(call.line for call in there.calls if not call.group)
+    assert len(there.served) + len(there.asked) == len(there.calls) > 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_crash_at_any_instant_loses_nothing(ground: Ground, recorded: Callable[[str], Recorded], name: str) -> None:
+    """A crash at any instant loses nothing."""
+    there = recorded(name)
+    chosen = sample(plans(there), NAMES.index(name))
+    wrong = [verdict.told(name) for plan in chosen if (verdict := strike(ground, there, plan)).wrong]
+    assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_staging_bucket_empties_itself(ground: Ground) -> None:
+    """No staged object without an expiry: the template lets the staging bucket keep one for a day."""
+    from bench import ROOT  # noqa: PLC0415 - for this test alone
+
+    from backdrop_cli.cloudformation import parse  # noqa: PLC0415 - the same
+
+    assert ground.template.name("StagingBucket")
+    bucket = parse((ROOT / "template.yaml").read_text())["Resources"]["StagingBucket"]["Properties"]
+    rules = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Status"] == "Enabled"]
+    assert any(rule.get("ExpirationInDays") == 1 and not rule.keys() & {"Prefix", "Filter"} for rule in rules)
