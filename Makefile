@@ -1,5 +1,5 @@
 # Everything a developer or an operator runs. `make` alone lists it. Plain make 3.81 and POSIX sh; each target makes
-# what it needs, once, inside this folder (.venv, .venv-sam).
+# what it needs, once, inside this folder (.venv, .venv-sam, .venv-localstack).
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -9,6 +9,7 @@ BIN := .venv/bin
 SOURCES := layers cli functions tests
 TARGETS ?= states callbacks keys spec
 UPGRADE ?=
+EVERY ?= 1
 
 # A photo and a spec of your own for the demo: kept as they were typed, and handed on through the environment, so that
 # no character of a path means anything to make or to the shell.
@@ -81,11 +82,30 @@ IS_313 := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))
 	    -r tests/template/requirements-sam.txt; \
 	touch $@
 
+# LocalStack has one as well, and inside it one that is to the functions what Lambda's python3.13 is: the runtime client
+# and boto3, nothing else.
+.venv-localstack/.ready: tests/localstack/requirements-localstack.txt tests/localstack/requirements-lambda.txt .venv/.ready
+	@set -e; \
+	echo 'Installing LocalStack'; \
+	$(BIN)/python -m venv --clear .venv-localstack; \
+	$(BIN)/uv pip sync --quiet --python .venv-localstack/bin/python --require-hashes \
+	    tests/localstack/requirements-localstack.txt || \
+	  .venv-localstack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/localstack/requirements-localstack.txt; \
+	$(BIN)/python -m venv --clear .venv-localstack/lambda; \
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-localstack/lambda/bin/python --require-hashes \
+	    tests/localstack/requirements-lambda.txt || \
+	  .venv-localstack/lambda/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/localstack/requirements-lambda.txt; \
+	touch $@
+
 # ---------------------------------------------------------------------------------------------------- on a laptop
 
+ON_LOCALSTACK := $(filter localstack,$(STACK))
+
 .PHONY: demo
-demo: setup ## drop sample photos for all six models; or your own: make demo IMAGE=path SPEC=path
-	@$(BIN)/backdrop demo $${IMAGE:+--image="$$IMAGE"} $${SPEC:+--spec="$$SPEC"}
+demo: setup $(if $(ON_LOCALSTACK),.venv-sam/.ready .venv-localstack/.ready) ## sample photos for all six models; or your own: IMAGE=path SPEC=path; the real template: STACK=localstack
+	@$(BIN)/backdrop demo $(if $(ON_LOCALSTACK),--stack=localstack) $${IMAGE:+--image="$$IMAGE"} $${SPEC:+--spec="$$SPEC"}
 
 .PHONY: up
 up: setup ## keep the whole stack running and say how to drop files into it
@@ -122,6 +142,25 @@ validate-template: setup ## cfn-lint over template.yaml
 trouble: setup ## the demo with lost and duplicate callbacks, 429s and the like
 	@unset IMAGE SPEC; $(BIN)/backdrop demo --trouble --out out/trouble
 
+.PHONY: faults
+faults: orders batches lives ## what may go wrong, whole (long): any order of events, 2,000 drops, every fault at every call
+
+.PHONY: orders
+orders: setup ## sixty random orders of events, losses, repeats, kills and redrives
+	@ORDERS=60 $(BIN)/pytest -q tests/faults/test_orders.py
+
+.PHONY: batches
+batches: setup ## 500 and 2,000 drops at a busy provider
+	@$(BIN)/python tests/faults/batches.py 500 2000
+
+.PHONY: lives
+lives: setup ## every fault at every outside call of every model's life; EVERY=7: of those a seventh
+	@$(BIN)/python tests/faults/run.py --every $(EVERY)
+
+.PHONY: test-localstack
+test-localstack: setup .venv-sam/.ready .venv-localstack/.ready ## the template, deployed to LocalStack: each scenario with its time
+	@cd tests/localstack && ../../.venv-localstack/bin/python -m pytest $(T)
+
 .PHONY: mutation
 mutation: setup ## change the code in every small way and see that a test notices (slow); some only: TARGETS="keys states"
 	@$(BIN)/python tests/mutation/score.py $(TARGETS)
@@ -149,6 +188,8 @@ lock: setup ## resolve the locked requirements again; newer versions with UPGRAD
 	@$(LOCK) --group dev -o requirements-dev.txt pyproject.toml
 	@$(LOCK) -o layers/backdrop/requirements.txt pyproject.toml
 	@$(LOCK) -o tests/template/requirements-sam.txt tests/template/requirements-sam.in
+	@$(LOCK) --project tests/localstack -o tests/localstack/requirements-localstack.txt tests/localstack/pyproject.toml
+	@$(LOCK) -o tests/localstack/requirements-lambda.txt tests/localstack/requirements-lambda.in
 
 .PHONY: clean
 clean: ## remove what was made, but for the environments
