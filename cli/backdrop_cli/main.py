@@ -3,16 +3,15 @@
 import errno
 import io
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from backdrop_cli.endings import ended_alike
 from backdrop_cli.operator.commands import register
 
 app = typer.Typer(
@@ -208,7 +207,7 @@ def _run(command: Callable[[], int]) -> None:
     from backdrop_cli.sandbox_process import NotRunning  # noqa: PLC0415 - the same
 
     try:
-        with _ended_alike():
+        with ended_alike():
             status = command()
     except (BadFile, Foreign, NotRunning, Unresolvable) as error:
         _fail(str(error))
@@ -218,18 +217,6 @@ def _run(command: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         _fail("interrupted", _EXIT_INTERRUPTED)
     raise typer.Exit(status)
-
-
-@contextmanager
-def _ended_alike() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal all end a command in order, even where a shell had the first ignored."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
 
 
 def _fail(message: str, status: int = _EXIT_BAD_INPUT) -> NoReturn:

@@ -92,7 +92,7 @@ def test_an_interrupted_command_says_so(bench: Bench, desk: Console) -> None:
         asked += process.stderr.read(1)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == 130, asked + told
     assert "interrupted" in told
     assert "Traceback" not in told
     assert bench.work() == 0

@@ -258,11 +258,11 @@ def test_jobs_held_for_themselves_are_no_probes(bench: Bench) -> None:
 
 @pytest.mark.parametrize("bench", [{"runflow_at_a_time": 200}], indirect=True)
 def test_many_places_are_given_in_updates_that_dynamodb_takes(bench: Bench) -> None:
-    """A pause ends with sixty jobs waiting: they are admitted by several updates, none over 4 KB."""
-    bench.trouble(rate_limited={"times": 1, "retry_after": 5, "route": "submit"}, run_stuck=True)
+    """A pause ends with thirty-one jobs waiting: they are admitted by several updates, none over 4 KB."""
+    bench.trouble(rate_limited={"times": 1, "retry_after": 600, "route": "submit"}, run_stuck=True)
     start(bench)
     for number in range(30):
         start(bench, seed=number, name=f"{number}.png")
-    bench.later(6)
+    bench.later(601)
     assert admitting.tend(bench.world, "runflow") == 31
     assert len(_gate(bench).places) == 31

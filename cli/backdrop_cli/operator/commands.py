@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backdrop_cli.endings import ended_alike
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -226,7 +228,7 @@ def _run(command: "Callable[[Found], int]", stack: str, region: str, profile: st
     try:
         clients = reach.Reach(failures.Where(stack, region, profile, endpoint_url))
         try:
-            with failures.told(clients.where):
+            with ended_alike(), failures.told(clients.where):
                 status = command(reach.find(clients))
         finally:
             clients.close()
