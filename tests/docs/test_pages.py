@@ -11,7 +11,8 @@ from backdrop.states import MOVES, State
 from backdrop_cli import pages
 from backdrop_cli.reasons import reasons
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "spec.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -60,3 +61,16 @@ def test_the_state_machine_of_the_page_is_the_one_in_the_code() -> None:
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
         assert {state for state in State if str(state) in row.split("|")[2]} == move.sources
         assert str(move.target) == row.split("|")[3].strip()
+
+
+def test_every_alarm_and_widget_is_described() -> None:
+    """Each alarm of the template stands in the operations page with what to do, each widget with what to see in it."""
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    alarms = re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm$", template, re.MULTILINE)
+    titles = re.findall(r'"title": "([^"]+)"', template)
+    assert len(alarms) > 10
+    assert len(titles) > 5
+    assert [name for name in alarms if f"`{name}`" not in text] == []
+    assert [title for title in titles if f"| {title} |" not in text] == []
+    assert f"| alarms | {len(alarms)} at" in text
