@@ -36,10 +36,8 @@ def take_message(world: World, body: str) -> None:
     message = json.loads(body)
     if "gate" in message:
         admitting.tend(world, message["gate"])
-        return
-    if "drop" in message:
-        ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
+    elif "drop" in message:
+        for job in intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"]):
+            posting.step(world, job, may_block=True)
     else:
-        ready = [message["job_id"]]
-    for job_id in ready:
-        posting.advance(world, job_id, may_block=True)
+        posting.advance(world, message["job_id"], may_block=True)

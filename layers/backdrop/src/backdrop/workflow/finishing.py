@@ -38,12 +38,13 @@ def complete(world: World, job: Job, attempt: int, outcome: Outcome) -> Job | No
         Later: the result could not be brought home now; the row is due again and says so.
     """
     if isinstance(outcome, Succeeded):
-        taken = _take(world, job, attempt, outcome)
+        taken, again = _take(world, job, attempt, outcome)
         if taken:
-            return _deliver(world, taken, outcome)
+            return _deliver(world, taken, outcome, again=again)
         current = jobs.get(world, job.job_id)
         if current and current.state is State.DELIVERING and any(o.url.startswith("data:") for o in outcome.outputs):
-            _bring_all(world, replace(current, won=attempt), outcome.outputs)  # whoever holds the delivery may be dead
+            # Whoever holds the delivery may be dead.
+            _bring_all(world, replace(current, won=attempt), outcome.outputs, again=True)
         return current
     if isinstance(outcome, Running) or job.state in TERMINAL or attempt != (job.won or job.attempt):
         return job  # of an older attempt, or of one that another attempt's success has overtaken
@@ -122,15 +123,18 @@ def _family(world: World, job: Job) -> list[Job]:
     return [job, *jobs.many(world, others)]
 
 
-def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> Job | None:
-    """Move the job to DELIVERING under a lease; None when it is done, or another holds its delivery."""
+def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> tuple[Job | None, bool]:
+    """Move the job to DELIVERING under a lease; None when it is done, or another holds its delivery.
+
+    And whether it was there before: then a part of its result may be home already.
+    """
     current: Job | None = job
     for _ in range(RACES):
         if current is None or current.state is State.SUCCEEDED:
-            return None
+            return None, False
         now = jobs.milliseconds(world)
         if current.state is State.DELIVERING and current.leased(now):
-            return None
+            return None, True
         again = current.state is State.DELIVERING
         put: dict[str, Any] = jobs.leased(world, world.time_left() + LEASE_MARGIN)
         put |= {"won": attempt}
@@ -145,15 +149,15 @@ def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> Job | Non
         )
         if taken:
             _free(world, current)
-            return taken
+            return taken, again
         current = jobs.get(world, job.job_id)
-    return None
+    return None, False
 
 
-def _deliver(world: World, job: Job, outcome: Succeeded) -> Job | None:
-    """Bring every output home, write the records, then SUCCEEDED."""
+def _deliver(world: World, job: Job, outcome: Succeeded, *, again: bool) -> Job | None:
+    """Bring every output home, write the records, then SUCCEEDED. `again`: some may be home."""
     try:
-        outputs = _bring_all(world, job, outcome.outputs)
+        outputs = _bring_all(world, job, outcome.outputs, again=again)
     except results.Expired:
         return _set_aside(world, job, Problem("RESULT_EXPIRED", "the result's URL is no longer valid", ""))
     except Later as busy:
@@ -179,38 +183,39 @@ def _deliver(world: World, job: Job, outcome: Succeeded) -> Job | None:
     return moved
 
 
-def _bring_all(world: World, job: Job, outputs: tuple[Output, ...]) -> list[dict[str, Any]]:
+def _bring_all(world: World, job: Job, outputs: tuple[Output, ...], *, again: bool) -> list[dict[str, Any]]:
     home: list[dict[str, Any]] = []
     fresh: tuple[Output, ...] = outputs
     for index in range(len(outputs)):
         number = index + 1 if len(outputs) > 1 else None
         try:
-            delivered = _bring(world, job, fresh[index], number)
+            delivered = _bring(world, job, fresh[index], number, again=again)
         except results.Expired:
             fresh = _sign_again(world, job, len(outputs))
-            delivered = _bring(world, job, fresh[index], number)
+            delivered = _bring(world, job, fresh[index], number, again=again)
         home.append(asdict(delivered))
     return home
 
 
-def _bring(world: World, job: Job, output: Output, number: int | None) -> results.Delivered:
+def _bring(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> results.Delivered:
     """One output, from wherever it is. The flat form's URL stands in its one reply: it is tried again at once."""
     for _ in range(ONLY_HERE_TRIES - 1 if job.form == "flat" else 0):
         try:
-            return _bring_once(world, job, output, number)
+            return _bring_once(world, job, output, number, again=again)
         except (Later, ProviderFailed, results.Expired) as error:
             world.log.warning("fetched in vain", correlation_id=job.job_id, code=error.code)
-    return _bring_once(world, job, output, number)
+    return _bring_once(world, job, output, number, again=again)
 
 
-def _bring_once(world: World, job: Job, output: Output, number: int | None) -> results.Delivered:
+def _bring_once(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> results.Delivered:
     def key_for(picture_format: str) -> str:
         extension = keys.EXTENSIONS[picture_format]
         return keys.output_key(job.spec["output"], job.key, job.label, extension, number)
 
     formats = [output.format] if output.format else list(keys.EXTENSIONS)
     told: dict[str, Any] = {"job_id": job.job_id, "attempt": job.won, "number": number or 1}
-    return results.already_home(world, [key_for(name) for name in formats], **told) or results.bring_home(
+    home = results.already_home(world, [key_for(name) for name in formats], **told) if again else None
+    return home or results.bring_home(
         world, output, key_for=key_for, provider_origin=world.settings.base_url(job.provider), **told
     )
 

@@ -23,8 +23,8 @@ MOST_ATTEMPTS = 90  # a callback's path names at most 99
 LOOK_AFTER = 60  # seconds until the sweep looks at a drop that should have become jobs
 
 
-def take_drop(world: World, bucket: str, key: str) -> list[str]:
-    """Look at what lies under `key` and act on it; the ids of jobs that wait to be advanced."""
+def take_drop(world: World, bucket: str, key: str) -> list[Job]:
+    """Look at what lies under `key` and act on it; the jobs that wait for their first step, as they stand."""
     match keys.classify(key):
         case keys.Kind.IMAGE:
             return _consider(world, bucket, key)
@@ -37,7 +37,7 @@ def take_drop(world: World, bucket: str, key: str) -> list[str]:
     return []
 
 
-def _consider(world: World, bucket: str, key: str) -> list[str]:
+def _consider(world: World, bucket: str, key: str) -> list[Job]:
     photo: Photo | None = None
     found: SpecFile | None = None
     try:
@@ -64,9 +64,9 @@ def _again(refusal: Rejected) -> Rejected:
     return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
 
 
-def _ready(world: World, made: list[Job]) -> list[str]:
+def _ready(world: World, made: list[Job]) -> list[Job]:
     """The jobs that wait to be advanced; when none does, the drop went back to one that was run before."""
-    ready = [job.job_id for job in made if _create_or_redrive(world, job)]
+    ready = [waits for job in made if (waits := _create_or_redrive(world, job))]
     if not ready:
         there = jobs.many(world, (job.job_id for job in made))
         if there:
@@ -74,7 +74,7 @@ def _ready(world: World, made: list[Job]) -> list[str]:
     return ready
 
 
-def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) -> list[str]:
+def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) -> list[Job]:
     """The photo is not there: it was deleted, or its sidecar came first."""
     known = jobs.of_source(world, bucket, key)
     for job in known:
@@ -95,6 +95,7 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
         world,
         bucket,
         key,
+        row,
         version=found.version_id,
         seconds=world.settings.no_spec_seconds,
         problem=Problem(
@@ -114,7 +115,7 @@ def _cancel(world: World, job: Job) -> None:
         budget.refund(world, job)
 
 
-def _wait_for_spec(world: World, photo: Photo) -> list[str]:
+def _wait_for_spec(world: World, photo: Photo) -> list[Job]:
     row = drops.row(world, photo.bucket, photo.key)
     if row and row.state == "orphaned" and row.version == photo.version_id:
         return []
@@ -126,6 +127,7 @@ def _wait_for_spec(world: World, photo: Photo) -> list[str]:
         world,
         photo.bucket,
         photo.key,
+        row,
         version=photo.version_id,
         seconds=seconds,
         problem=Problem(
@@ -137,10 +139,11 @@ def _wait_for_spec(world: World, photo: Photo) -> list[str]:
     )
 
 
-def _hold_open(world: World, bucket: str, key: str, *, version: str, seconds: float, problem: Problem) -> list[str]:
+def _hold_open(
+    world: World, bucket: str, key: str, row: drops.Row | None, *, version: str, seconds: float, problem: Problem
+) -> list[Job]:
     """Keep a drop waiting for its other half; when its time is over, say so in an error file."""
     now = jobs.milliseconds(world)
-    row = drops.row(world, bucket, key)
     waiting = row is not None and row.state == "waiting" and row.version == version
     first_seen = row.first_seen if row and waiting else now
     if now - first_seen >= seconds * 1000:
@@ -153,7 +156,7 @@ def _hold_open(world: World, bucket: str, key: str, *, version: str, seconds: fl
     return []
 
 
-def _by_default(world: World, photo: Photo, found: SpecFile) -> list[str]:
+def _by_default(world: World, photo: Photo, found: SpecFile) -> list[Job]:
     """A folder default is used when no sidecar has come within the pairing time, and once for each version."""
     now = jobs.milliseconds(world)
     row = drops.row(world, photo.bucket, photo.key)
@@ -225,20 +228,20 @@ def _make(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec, con
     )
 
 
-def _create_or_redrive(world: World, job: Job) -> bool:
-    """Whether the job waits to be advanced: it is new, or it is QUEUED, or it had FAILED and was dropped again."""
+def _create_or_redrive(world: World, job: Job) -> Job | None:
+    """The job if it waits to be advanced: it is new, or it is QUEUED, or it had FAILED and was dropped again."""
     if jobs.create(world, job):
         world.metric("JobsQueued")
-        return True
+        return job
     there = jobs.get(world, job.job_id)
     if there is None:
-        return False
+        return None
     if there.state is State.FAILED and there.drop_version != job.drop_version and there.attempt < MOST_ATTEMPTS:
-        return reopen(world, there, job) is not None
+        return reopen(world, there, job)
     if there.siblings != job.siblings:  # the spec now asks for more, or less, beside it: they share one error file
         told = {"siblings": job.siblings}
         table.change(world, job.job_id, put=told, condition="attribute_exists(#job_id)", values={})
-    return there.state is State.QUEUED
+    return there if there.state is State.QUEUED else None
 
 
 def reopen(world: World, failed: Job, again: Job) -> Job | None:

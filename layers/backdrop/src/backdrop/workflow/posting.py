@@ -40,7 +40,13 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
     `may_block`: this invocation may wait minutes for a provider that answers at once.
     """
     job = jobs.get(world, job_id)
-    if job is None or job.state in TERMINAL or job.state is State.HELD:
+    if job is not None:
+        step(world, job, may_block=may_block)
+
+
+def step(world: World, job: Job, *, may_block: bool) -> None:
+    """`advance` for a job that was read, or written, a moment ago."""
+    if job.state in TERMINAL or job.state is State.HELD:
         return
     now = jobs.milliseconds(world)
     if job.leased(now) or (job.state is State.QUEUED and job.not_before > now):
@@ -53,7 +59,7 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
             admitting.hold(world, job, reason)
         return  # a job that may have been accepted is never held: the sweep comes back to it
     except Later as busy:
-        world.log.warning("not advanced", correlation_id=job_id, code=busy.code)
+        world.log.warning("not advanced", correlation_id=job.job_id, code=busy.code)
         return  # the same
     match job.state:
         case State.QUEUED:

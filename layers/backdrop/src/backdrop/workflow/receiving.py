@@ -129,7 +129,9 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
                 return _reject(world, UNKNOWN, "run")
             work.send(world, work.job(job.job_id))
             return QUEUED
-    noted = jobs.note_run(world, job, attempt, told.run_id)  # this call may be the only one to name the run
+    noted: Job | None = job
+    if not job.run_of(attempt):  # this call may be the only one to name the run
+        noted = jobs.note_run(world, job, attempt, told.run_id)
     if noted is None:
         return _reject(world, UNKNOWN, "run")
     if isinstance(outcome, Running):
