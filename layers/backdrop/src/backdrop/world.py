@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
+CONNECT_SECONDS = 3
+READ_SECONDS = 15  # botocore's own minute outlasts the invocations of submit and webhook: nothing would be tried again
+
+
 class Clients:
     """The AWS clients, each made when first used."""
 
@@ -32,43 +36,43 @@ class Clients:
 
         return boto3.session.Session()
 
+    def _client(self, service: str, **more: Any) -> Any:
+        from botocore.config import Config  # noqa: PLC0415 - with boto3
+
+        config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, **more)
+        return self._session.client(service, config=config)
+
     @cached_property
     def s3(self) -> S3Client:
         """S3 with SigV4 and the region in the host.
 
         The global host of a new bucket answers 307 to the regional one, which no presigned URL survives.
         """
-        from botocore.config import Config  # noqa: PLC0415 - with boto3
-
-        client: S3Client = self._session.client(
-            "s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-        )
+        client: S3Client = self._client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
         return client
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """The low-level client: the resource costs 40 ms more to make."""
-        client: DynamoDBClient = self._session.client("dynamodb")
+        client: DynamoDBClient = self._client("dynamodb")
         return client
 
     @cached_property
     def dynamodb_once(self) -> DynamoDBClient:
         """DynamoDB without retries: for what must not happen twice when a reply is lost."""
-        from botocore.config import Config  # noqa: PLC0415 - with boto3
-
-        client: DynamoDBClient = self._session.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+        client: DynamoDBClient = self._client("dynamodb", retries={"total_max_attempts": 1})
         return client
 
     @cached_property
     def sqs(self) -> SQSClient:
         """SQS."""
-        client: SQSClient = self._session.client("sqs")
+        client: SQSClient = self._client("sqs")
         return client
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:
         """Secrets Manager."""
-        client: SecretsManagerClient = self._session.client("secretsmanager")
+        client: SecretsManagerClient = self._client("secretsmanager")
         return client
 
 
