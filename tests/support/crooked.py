@@ -27,6 +27,7 @@ class Crooked:
     result: Callable[[], Iterable[bytes]] = field(default=list)
     runs: int = 0
     fetched: int = 0
+    posted: list[dict[str, Any]] = field(default_factory=list)
 
     def serve(self, name: str, result: Callable[[], Iterable[bytes]]) -> None:
         """Let the next result lie here, under a name and a query that must not be told."""
@@ -45,7 +46,7 @@ def providing() -> Iterator[Crooked]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            crooked.posted.append(json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0")))))
             crooked.runs += 1
             self._say(201, {"id": f"run-{crooked.runs}", "status_code": "queued"})
 
