@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
+import iam_needs
 import pytest
 from botocore import xform_name
 from iam_needs import forbidden, idle, needs, stale, wide
@@ -126,6 +128,36 @@ def test_a_patch_makes_its_check_fail(calls: Calls, deploying: Deploying, name: 
             assert words in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("entry", "check", "says"),
+    [
+        (
+            {"wire": "VpcConfig.SubnetIds", "actions": ["ec2:CreateNetworkInterface"], "resource": "*"},
+            test_the_list_of_what_is_unseen_is_needed,
+            "ec2:CreateNetworkInterface (Invented.) need not be on the list: nothing of the template leads to it",
+        ),
+        (
+            {"wire": "Timeout", "actions": ["sqs:SendMessage"], "resource": "${WorkQueue.Arn}"},
+            test_the_list_of_what_is_unseen_is_needed,
+            "sqs:SendMessage (Invented.) need not be on the list: the functions' own calls show it",
+        ),
+        (
+            {"wire": "Timeout", "actions": ["sqs:SendMessage"], "resource": "${DropQueue.Arn}"},
+            test_every_call_is_allowed,
+            "faults-DropQueue (Invented.), which its role does not allow",
+        ),
+    ],
+)
+def test_an_entry_that_is_not_needed_is_found(
+    calls: Calls, deployed: Deployed, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], check: Any, says: str
+) -> None:
+    """What nothing of the template leads to, what the calls show, and what no policy has must not be on the list."""
+    more = [*iam_needs.entries(), {**entry, "reason": "Invented."}]
+    monkeypatch.setattr(iam_needs, "entries", lambda: more)
+    with pytest.raises(AssertionError, match=re.escape(says)):
+        check(calls, deployed)
+
+
 def statements(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
     """Every statement of the functions' roles: the role and the statement's place in it."""
     for role in ("SubmitRole", "WebhookRole", "ReconcileRole"):
@@ -170,12 +202,13 @@ def test_no_action_can_be_missed_nor_its_resource(calls: Calls, document: dict[s
     [
         ("SubmitRole", {"ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonS3FullAccess"]}),
         ("WebhookRole", {"PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}),
+        ("ReconcileRole", {"AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": "*"}]}}),
     ],
 )
 def test_a_role_is_read_whole_or_not_at_all(
     document: dict[str, Any], deploying: Deploying, role: str, change: dict[str, Any]
 ) -> None:
-    """What would allow more, or less, than the statements that are read here is refused."""
+    """What would allow more, or less, or somebody else, than the statements that are read here is refused."""
     document["Resources"][role]["Properties"] |= change
     with pytest.raises(Unreadable, match=role):
         _ = deploying(document).roles

@@ -28,6 +28,7 @@ TEMPLATE = ROOT / "template.yaml"
 _ATTACHED = {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy"}
 _OF_RESOURCES = {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}
 _KNOWN = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
+_LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 _CONTEXT = {"aws:SecureTransport": "true"}  # boto3 calls over TLS
 
 
@@ -112,6 +113,9 @@ class Deployed:
         properties = self.document["Resources"][role]["Properties"]
         if extra := set(properties) - {"AssumeRolePolicyDocument", "Policies", "Description", "RoleName", "Tags"}:
             raise Unreadable(f"{role}: {', '.join(sorted(extra))} may allow or deny what is not read here")
+        trust = properties["AssumeRolePolicyDocument"]["Statement"]
+        if trust != [_LAMBDA]:
+            raise Unreadable(f"{role}: Lambda alone may take it, not {trust}")
         for policy in properties["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 if (found := self._statement(role, statement, "Allow")) is None:

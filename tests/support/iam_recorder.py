@@ -70,7 +70,7 @@ class Recorder:
         try:
             asked = iam_actions.asked(service, model.name, params, self.place)
         except iam_actions.Unmapped as unknown:
-            asked = ((str(unknown), "?"),)
+            asked = ((str(unknown), "whatever it is about, unknown to iam_actions.py,"),)
         presigned, site = bool(context.get("is_presign_request")), _site()
         heard = [Call(invocation.function, action, resource, site, presigned) for action, resource in asked]
         self.calls.update(heard)
