@@ -15,7 +15,7 @@ from backdrop_cli.cloudformation import parse
 from backdrop_cli.parts import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from iam_recorder import Call
 
@@ -23,12 +23,12 @@ PLACE = Place("https://aws.example.test", stack="faults")  # the stack that the 
 
 
 @pytest.fixture(scope="session")
-def calls(_inert_credentials: None) -> Iterator[frozenset[Call]]:
-    """Every AWS call of every function in every scene."""
+def calls(_inert_credentials: None) -> frozenset[Call]:
+    """Every AWS call of every function in every scene; the ground is gone again before anything is checked."""
     with staged() as stage:
         assert stage.ground.template.place.stack == PLACE.stack
         play_all(stage)
-        yield frozenset(stage.recorder.calls)
+    return frozenset(stage.recorder.calls)
 
 
 @lru_cache(maxsize=1)

@@ -149,7 +149,7 @@ def test_a_patch_makes_its_check_fail(calls: Calls, deploying: Deploying, name: 
     ],
 )
 def test_an_entry_that_is_not_needed_is_found(
-    calls: Calls, deployed: Deployed, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], check: Any, says: str
+    calls: Calls, deployed: Deployed, monkeypatch: pytest.MonkeyPatch, *, entry: dict[str, Any], check: Any, says: str
 ) -> None:
     """What nothing of the template leads to, what the calls show, and what no policy has must not be on the list."""
     more = [*iam_needs.entries(), {**entry, "reason": "Invented."}]
