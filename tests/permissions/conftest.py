@@ -10,6 +10,7 @@ import pytest
 from iam_policies import TEMPLATE, Deployed
 from iam_scenes import play_all
 from iam_stage import staged
+from iam_witness import witnessing
 
 from backdrop_cli.cloudformation import parse
 from backdrop_cli.parts import Place
@@ -23,12 +24,24 @@ PLACE = Place("https://aws.example.test", stack="faults")  # the stack that the 
 
 
 @pytest.fixture(scope="session")
-def calls(_inert_credentials: None) -> frozenset[Call]:
-    """Every AWS call of every function in every scene; the ground is gone again before anything is checked."""
+def _played(_inert_credentials: None) -> tuple[frozenset[Call], frozenset[tuple[str, str]]]:
     with staged() as stage:
         assert stage.ground.template.place.stack == PLACE.stack
-        play_all(stage)
-    return frozenset(stage.recorder.calls)
+        with witnessing() as seen:
+            play_all(stage)
+    return frozenset(stage.recorder.calls), frozenset(seen)
+
+
+@pytest.fixture(scope="session")
+def calls(_played: tuple[frozenset[Call], Any]) -> frozenset[Call]:
+    """Every AWS call of every function in every scene; the ground is gone again before anything is checked."""
+    return _played[0]
+
+
+@pytest.fixture(scope="session")
+def witnessed(_played: tuple[Any, frozenset[tuple[str, str]]]) -> frozenset[tuple[str, str]]:
+    """Actions and resources that AWS's server was asked for in the same scenes, by its own account."""
+    return _played[1]
 
 
 @lru_cache(maxsize=1)

@@ -102,6 +102,14 @@ def test_the_events_show_what_needs_care(calls: Calls) -> None:
         assert {"s3:AbortMultipartUpload", "s3:PutObject", "s3:DeleteObject"} <= mine, function
 
 
+def test_a_second_witness_agrees(calls: Calls, witnessed: frozenset[tuple[str, str]]) -> None:
+    """What AWS's server was asked, a provider's fetches too, is what the events showed, each key by itself."""
+    named = {resource for _, resource in witnessed}
+    heard = {(one.action, one.resource if one.resource in named else "*") for one in calls}
+    assert witnessed == heard
+    assert sum(resource.startswith("arn:aws:s3:") for resource in named) > 20
+
+
 # --- what they must not let pass -------------------------------------------------------------------------------------
 
 CHECKS: dict[str, Callable[[Calls, Deployed], None]] = {
