@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench import picture
+from bench import VARIANTS, picture, start
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
 
 from backdrop.states import State
 
@@ -116,4 +119,41 @@ def test_support_files_start_nothing(bench: Bench) -> None:
     bench.drop("_refs/scene.png", picture())
     bench.later(600)
     assert bench.sweep() == 0
+    assert not bench.outputs()
+
+
+def test_a_photo_that_may_no_longer_be_read_is_said_so(bench: Bench) -> None:
+    """S3 denies the photo when its turn comes: FAILED with what to do, no POST, and nobody tries for ever."""
+    bench.trouble(rate_limited={"times": 1, "retry_after": 1})
+    start(bench, VARIANTS)
+    bench.work()
+    bench.later(10)
+    told = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+    def deny(request: Any, **_: Any) -> Any:
+        raw = HTTPResponse(io.BytesIO(told), status=403, preload_content=False)
+        headers: Any = {"content-type": "application/xml"}  # any mapping does
+        return AWSResponse(request.url, 403, headers, raw)
+
+    events: Any = bench.world.aws.s3.meta.events
+    events.register_first("before-send.s3.GetObject", deny)
+    try:
+        bench.advance(bench.only())
+    finally:
+        events.unregister("before-send.s3.GetObject", deny)
+    job = bench.only()
+    assert (job.state, job.error["code"]) == (State.FAILED, "OBJECT_UNREADABLE")
+    assert not bench.paid()
+
+
+@pytest.mark.parametrize("first", ["a.png", "a.png.json"])
+def test_a_refused_drop_that_is_taken_away_leaves_nothing(bench: Bench, first: str) -> None:
+    """Photo and sidecar of a refused drop are deleted one by one, in either order: its error file goes as well."""
+    start(bench, {"model": "runflow/background-colour"})
+    assert bench.outputs()
+    for name in (first, *({"a.png", "a.png.json"} - {first})):
+        bench.remove(f"{bench.folder}/{name}")
+    assert not bench.outputs()
+    bench.later(3600)
+    bench.sweep()
     assert not bench.outputs()

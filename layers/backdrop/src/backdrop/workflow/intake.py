@@ -82,7 +82,8 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
             _cancel(world, job)
     row = drops.row(world, bucket, key)
     if found is None or found.is_default:
-        if row and row.state in {"orphaned", "rejected"}:
+        # A waiting row may have followed a refused one, when photo and sidecar were taken away one by one.
+        if row and (row.state in {"orphaned", "rejected"} or (row.state == "waiting" and not known)):
             notices.clear(world, key)
         drops.forget_row(world, bucket, key)
         return []
