@@ -177,7 +177,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="of each scene's lives, every so many")
     parser.add_argument("--first", type=int, default=0, help="and beginning with this one")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=3000, help="after which the whole is given up")
+    parser.add_argument("--seconds", type=float, default=7200, help="after which the whole is given up")
     parser.add_argument("--report", type=Path, default=Path("out/faults.txt"), help="where wrong lives are told")
     return parser.parse_args()
 
