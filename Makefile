@@ -1,5 +1,5 @@
 # Everything a developer or an operator runs. `make` alone lists it. Plain make 3.81 and POSIX sh; each target makes
-# what it needs, once, inside this folder (.venv, .venv-sam, .venv-localstack).
+# what it needs, once, inside this folder (.venv, .venv-sam, .venv-checks, .venv-localstack).
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -82,6 +82,16 @@ IS_313 := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))
 	    -r tests/template/requirements-sam.txt; \
 	touch $@
 
+# So has what looks for findings: checkov's pins clash with both.
+.venv-checks/.ready: tests/template/requirements-checks.txt .venv/.ready
+	@set -e; \
+	$(BIN)/python -m venv --clear .venv-checks; \
+	$(BIN)/uv pip sync --quiet --python .venv-checks/bin/python --require-hashes \
+	    tests/template/requirements-checks.txt || \
+	  .venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/template/requirements-checks.txt; \
+	touch $@
+
 # LocalStack has one as well, and inside it one that is to the functions what Lambda's python3.13 is: the runtime client
 # and boto3, nothing else.
 .venv-localstack/.ready: tests/localstack/requirements-localstack.txt tests/localstack/requirements-lambda.txt .venv/.ready
@@ -138,6 +148,10 @@ cover: setup ## the tests with branch coverage; less than 90 % fails
 validate-template: setup ## cfn-lint over template.yaml
 	@$(BIN)/cfn-lint template.yaml
 
+.PHONY: findings
+findings: .venv-checks/.ready ## cfn-lint with the serverless rules; checkov on the template as written and as SAM translates it
+	@.venv-checks/bin/python tests/template/findings.py template.yaml
+
 .PHONY: trouble
 trouble: setup ## the demo with lost and duplicate callbacks, 429s and the like
 	@unset IMAGE SPEC; $(BIN)/backdrop demo --trouble --out out/trouble
@@ -188,6 +202,7 @@ lock: setup ## resolve the locked requirements again; newer versions with UPGRAD
 	@$(LOCK) --group dev -o requirements-dev.txt pyproject.toml
 	@$(LOCK) -o layers/backdrop/requirements.txt pyproject.toml
 	@$(LOCK) -o tests/template/requirements-sam.txt tests/template/requirements-sam.in
+	@$(LOCK) -o tests/template/requirements-checks.txt tests/template/requirements-checks.in
 	@$(LOCK) --project tests/localstack -o tests/localstack/requirements-localstack.txt tests/localstack/pyproject.toml
 	@$(LOCK) -o tests/localstack/requirements-lambda.txt tests/localstack/requirements-lambda.in
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import settled
 
-from backdrop_cli import cloudformation
-
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The top of the checkout."""
-    return ROOT
+    return settled.ROOT
 
 
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
     """template.yaml, every intrinsic function in its long form."""
-    return cloudformation.parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return settled.read()
 
 
 @pytest.fixture(scope="session")
 def resources(template: dict[str, Any]) -> dict[str, Any]:
-    """The resources by logical id."""
+    """The resources by logical id, as written."""
     found: dict[str, Any] = template["Resources"]
     return found
 
@@ -34,14 +33,16 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def functions(template: dict[str, Any], resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The properties of each function as SAM merges them with the Globals; environment variables flattened."""
-    shared = template["Globals"]["Function"]
-    merged = {}
-    for name, resource in resources.items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            own = resource["Properties"]
-            variables = {
-                **shared["Environment"]["Variables"],
-                **own.get("Environment", {}).get("Variables", {}),
-            }
-            merged[name] = {**shared, **own, "Variables": variables}
-    return merged
+    return settled.merged(template, resources)
+
+
+@pytest.fixture(scope="session")
+def deployed(template: dict[str, Any]) -> dict[str, Any]:
+    """The resources that the parameters' defaults give."""
+    return settled.settle(template)
+
+
+@pytest.fixture(scope="session")
+def deployed_functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`functions`, as the parameters' defaults give them."""
+    return settled.settled_functions(template)

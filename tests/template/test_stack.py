@@ -1,19 +1,13 @@
-"""The rest of the template: what keeps, what carries, what is let in, what is watched."""
+"""The rest of the template: what keeps, what carries, what is let in."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import subprocess
-import sys
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from backdrop import telemetry
+from settled import of_type
 
 type Resources = dict[str, Any]
 
@@ -28,17 +22,10 @@ NAMES = {
         "WorkQueue",
         "WorkDeadLetterQueue",
         "SweepDeadLetterQueue",
+        "AlarmMailDeadLetterQueue",
     },
     "AWS::DynamoDB::Table": {"JobTable"},
     "AWS::SecretsManager::Secret": {"ProviderSecret", "CallbackSecret"},
-}
-# docs.aws.amazon.com: lambda/latest/dg/monitoring-metrics-types.html,
-# AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html,
-# apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
-AWS_METRICS = {
-    "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration"}, [{"FunctionName"}]),
-    "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, [{"QueueName"}]),
-    "AWS/ApiGateway": ({"Count", "4XXError", "5XXError"}, [{"ApiName", "Stage"}]),
 }
 # What an access log may hold: nothing of the request's path, which carries the token.
 ACCESS_LOG = {
@@ -55,85 +42,10 @@ ACCESS_LOG = {
 }
 
 
-def of_type(resources: Resources, kind: str) -> dict[str, Any]:
-    """Properties of the resources of a type, by logical id."""
-    return {name: resource.get("Properties", {}) for name, resource in resources.items() if resource["Type"] == kind}
-
-
 @pytest.mark.parametrize("kind", NAMES)
 def test_names(resources: Resources, kind: str) -> None:
     """The resources that the command line, the tests and the documentation speak of have these logical ids."""
     assert set(of_type(resources, kind)) == NAMES[kind]
-
-
-def test_cfn_lint_finds_nothing_even_to_remark(root: Path) -> None:
-    """cfn-lint has no error, no warning and no remark; its remarks hold the deletion policies of what keeps data."""
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", "template.yaml"]
-    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout) == (0, "")
-
-
-# --- Parameters and outputs ------------------------------------------------------------------------------------------
-
-
-def test_every_parameter_says_what_it_is_and_has_a_default(template: Resources) -> None:
-    """A guided deployment asks only what it explains, and Enter is an answer."""
-    grouped = [
-        name
-        for group in template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-        for name in group["Parameters"]
-    ]
-    assert sorted(grouped) == sorted(template["Parameters"])
-    for name, parameter in template["Parameters"].items():
-        assert len(parameter["Description"]) > 10, name
-        default = str(parameter["Default"])
-        if parameter["Type"] == "Number":
-            assert "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= set(parameter), name
-            assert parameter.get("MinValue", 0) <= int(default) <= parameter.get("MaxValue", int(default)), name
-        elif "AllowedPattern" in parameter:
-            assert re.fullmatch(parameter["AllowedPattern"], default), name
-        else:
-            assert default in parameter["AllowedValues"], name
-
-
-@pytest.mark.parametrize(
-    ("url", "fits"),
-    [
-        ("https://hooks.example.com", True),
-        ("https://hooks.example.com/backdrop", True),
-        ("http://127.0.0.1:4566/_aws/execute-api/a1b2/v1", True),
-        ("https://hooks.example.com/", False),
-        ("http://hooks.example.com", False),
-        ("https://hooks.example.com?x=1", False),
-        ("hooks.example.com", False),
-    ],
-)
-def test_a_callback_url_of_ones_own(template: Resources, url: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
-    """CallbackBaseUrl is https without a slash at its end, or a laptop's own address."""
-    assert bool(re.fullmatch(template["Parameters"]["CallbackBaseUrl"]["AllowedPattern"], url)) is fits
-
-
-def test_outputs_say_what_to_do_next(template: Resources) -> None:
-    """After a deployment the outputs name what one needs, and the commands of the first drop in their order."""
-    outputs = template["Outputs"]
-    assert all(output["Description"] for output in outputs.values())
-    assert outputs["InputBucketName"]["Value"] == {"Ref": "InputBucket"}
-    assert outputs["OutputBucketName"]["Value"] == {"Ref": "OutputBucket"}
-    steps = [output["Value"]["Fn::Sub"] for name, output in outputs.items() if name.startswith("Next")]
-    assert "put-secret-value" in steps[0]
-    assert "${InputBucket}" in steps[1]
-    assert "${InputBucket}" in steps[2]
-    assert "${OutputBucket}" in steps[3]
-
-
-def test_samconfig_belongs_to_no_account(root: Path) -> None:
-    """The defaults of the SAM command line name no region, profile, bucket or role."""
-    text = (root / "samconfig.toml").read_text(encoding="utf-8")
-    settings = tomllib.loads(text)["default"]
-    assert settings["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
-    assert settings["validate"]["parameters"]["lint"] is True
-    used = {name for command in settings.values() for name in command["parameters"]}
-    assert not used & {"region", "profile", "s3_bucket", "role_arn", "parameter_overrides", "image_repository"}
 
 
 # --- What keeps ------------------------------------------------------------------------------------------------------
@@ -174,12 +86,13 @@ def test_buckets_are_private_and_encrypted(resources: Resources, name: str) -> N
 
 
 def test_photos_and_results_are_versioned_and_staged_zips_go(resources: Resources) -> None:
-    """What is overwritten in the input or the output can be had back; what is staged is gone after a day."""
-    for name in ("InputBucket", "OutputBucket"):
+    """What is overwritten can be had back; what is staged is out of sight after a day, and gone after another."""
+    for name in NAMES["AWS::S3::Bucket"]:
         assert resources[name]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
-    staging = resources["StagingBucket"]["Properties"]
-    assert "VersioningConfiguration" not in staging
-    assert [rule.get("ExpirationInDays") for rule in staging["LifecycleConfiguration"]["Rules"]] == [1]
+    rules = resources["StagingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule] == [1]
+    assert {"NoncurrentDays": 1} in [rule.get("NoncurrentVersionExpiration") for rule in rules]
+    assert [rule for rule in rules if "Prefix" in rule or "TagFilters" in rule] == []
 
 
 def test_the_input_bucket_tells_the_drop_queue_of_all_that_comes_and_goes(resources: Resources) -> None:
@@ -202,20 +115,20 @@ def test_results_are_announced(resources: Resources) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES["AWS::SQS::Queue"]))
-def test_queues_are_encrypted_by_sqs(resources: Resources, name: str) -> None:
+def test_queues_are_encrypted_by_sqs(deployed: Resources, name: str) -> None:
     """By SQS's own keys: S3 and EventBridge cannot send under the AWS-managed KMS key."""
-    queue = resources[name]["Properties"]
+    queue = deployed[name]["Properties"]
     assert queue["SqsManagedSseEnabled"] is True
     assert "KmsMasterKeyId" not in queue
 
 
-def test_the_table(resources: Resources) -> None:
+def test_the_table(deployed: Resources) -> None:
     """One item a job; two indexes for people and one, sparse, of what is open; on demand, recoverable, expiring."""
-    table = resources["JobTable"]["Properties"]
+    table = deployed["JobTable"]["Properties"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
 
     def keys(schema: list[dict[str, str]]) -> tuple[str, ...]:
         return tuple(part["AttributeName"] for part in sorted(schema, key=lambda part: part["KeyType"]))
@@ -290,120 +203,3 @@ def test_the_accounts_log_role_is_made_first_or_left_alone(resources: Resources)
     for name in ("ApiGatewayAccount", "ApiGatewayRole"):
         assert resources[name]["Condition"] == "MakesApiGatewayLogRole"
         assert resources[name]["DeletionPolicy"] == "Retain"  # other APIs of the account log through it
-
-
-# --- What is watched -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def own_metrics(root: Path) -> set[str]:
-    """Every name that the library hands to `metric(...)`."""
-    found = set()
-    for path in sorted((root / "layers/backdrop/src/backdrop").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "metric":
-                found |= {str(one.value) for one in node.args[:1] if isinstance(one, ast.Constant)}
-    return found
-
-
-def check_metric(namespace: str, name: str, dimensions: dict[str, Any], own: set[str]) -> None:
-    """The metric is one that AWS documents, or one that the library emits."""
-    if namespace == telemetry.NAMESPACE:
-        assert dimensions in ({"service": {"Ref": "AWS::StackName"}}, {"service": "${AWS::StackName}"})
-        assert name in own
-        return
-    names, shapes = AWS_METRICS[namespace]
-    assert name in names
-    assert set(dimensions) in shapes
-
-
-def test_every_alarm_is_alive(resources: Resources, own_metrics: set[str]) -> None:
-    """An alarm's metric exists, its description begins with what to do, and silence is no alarm."""
-    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    for name, alarm in alarms.items():
-        dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
-        check_metric(alarm["Namespace"], alarm["MetricName"], dimensions, own_metrics)
-        assert alarm["TreatMissingData"] == "notBreaching", name
-        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
-        assert re.match(r"(Read|Raise|Ask|Top up|Check|Compare|Run|Wait) ", alarm["AlarmDescription"]), name
-        for dimension in ("QueueName", "FunctionName"):
-            if dimension in dimensions:
-                target = dimensions[dimension]
-                assert (target.get("Ref") or target["Fn::GetAtt"][0]) in resources
-    assert {alarm["MetricName"] for alarm in alarms.values()} >= {
-        "CallbackLost",
-        "BreakerOpened",
-        "BudgetReached",
-        "OldestOpenSeconds",
-        "RepostsAfterUnknown",
-        "CallbacksRejected",
-        "JobsFailed",
-    }
-
-
-def test_every_metric_is_explained_and_emitted(own_metrics: set[str]) -> None:
-    """Nothing is measured without saying what it means, and nothing is explained that is never measured."""
-    assert own_metrics == set(telemetry.MEASURES)
-
-
-def test_a_metric_says_whose_it_is(functions: Resources) -> None:
-    """Two stacks in one account do not share an alarm: the dimension `service` is the stack's name."""
-    for function in functions.values():
-        assert function["Variables"]["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
-
-
-def test_api_alarms_name_the_api(resources: Resources) -> None:
-    """API Gateway's metrics carry the API's name, not its id: the alarm has the same."""
-    api = resources["CallbackApi"]["Properties"]
-    dimensions = {one["Name"]: one["Value"] for one in resources["CallbackErrorsAlarm"]["Properties"]["Dimensions"]}
-    assert dimensions == {"ApiName": api["Name"], "Stage": api["StageName"]}
-
-
-def test_the_dashboard_shows_metrics_that_exist(resources: Resources, own_metrics: set[str]) -> None:
-    """The dashboard is JSON, and each of its metrics is one that AWS documents or the library emits."""
-    text = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    for named in re.findall(r"\$\{(\w+)[.}]", text):
-        assert named in resources or named == "AWS", named
-    shown = 0
-    for widget in json.loads(text)["widgets"]:
-        previous: list[str] = []
-        for row in widget["properties"]["metrics"]:
-            given = [part for part in row if isinstance(part, str)]
-            if given[0] == "...":
-                given = [*previous[:-1], *given[1:]]
-            given = [previous[place] if part == "." else part for place, part in enumerate(given)]
-            previous = given
-            check_metric(given[0], given[1], dict(zip(given[2::2], given[3::2], strict=True)), own_metrics)
-            shown += 1
-    assert shown > 20
-
-
-# --- The layer -------------------------------------------------------------------------------------------------------
-
-
-def test_the_layer_is_built_by_its_makefile(root: Path, resources: Resources) -> None:
-    """SAM finds the recipe by the layer's logical id, and builds for the functions' architecture."""
-    layer = resources["BackdropLayer"]
-    assert layer["Metadata"] == {"BuildMethod": "makefile", "BuildArchitecture": "arm64"}
-    makefile = (root / layer["Properties"]["ContentUri"] / "Makefile").read_text(encoding="utf-8")
-    assert "\nbuild-BackdropLayer:" in makefile
-
-
-def test_the_layer_holds_what_the_library_imports_and_no_boto3(root: Path) -> None:
-    """Every declared dependency is locked with hashes; the runtime's own boto3 is not shipped again."""
-    locked = (root / "layers/backdrop/requirements.txt").read_text(encoding="utf-8")
-    names = {line.split("==")[0] for line in locked.splitlines() if "==" in line and not line.startswith((" ", "#"))}
-    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert set(declared) <= names
-    assert not names & {"boto3", "botocore"}
-    assert locked.count("--hash=sha256:") >= len(names)
-
-
-@pytest.mark.parametrize(
-    "path", ["requirements-dev.txt", "layers/backdrop/requirements.txt", "tests/template/requirements-sam.txt"]
-)
-def test_locked_requirements_name_no_host(root: Path, path: str) -> None:
-    """A lock holds names, versions and hashes; where they come from is the machine's affair."""
-    text = (root / path).read_text(encoding="utf-8")
-    assert "--hash=sha256:" in text
-    assert not re.search(r"https?://|file:|--index-url|--find-links", text)
