@@ -137,11 +137,11 @@ typecheck: setup ## mypy, strict
 	@$(BIN)/mypy
 
 .PHONY: unit
-unit: setup ## the tests alone; narrow them with T=tests/area
+unit: setup .venv-sam/.ready ## the tests alone; narrow them with T=tests/area
 	@$(BIN)/pytest -n 2 $(T)
 
 .PHONY: cover
-cover: setup ## the tests with branch coverage; less than 90 % fails
+cover: setup .venv-sam/.ready ## the tests with branch coverage; less than 90 % fails
 	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
 .PHONY: validate-template
