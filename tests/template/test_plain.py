@@ -20,7 +20,7 @@ MAKEFILES = ("Makefile", "layers/backdrop/Makefile")
 GNU_ONLY = {
     r"\bsed\b[^|;&]*\s-i(?!\s*'')": "sed -i wants a suffix on a Mac",
     r"\bsed\b[^|;&]*\s-r\b": "sed -E is the plain one",
-    r"\b(cp|mv|ln)\b[^|;&]*\s(--\w|-t\b|-T\b|-r?a\b)": "no long options, no -a, no -t",
+    r"(?<!implementation )\b(cp|mv|ln)\b[^|;&]*\s(--\w|-t\b|-T\b|-r?a\b)": "no long options, no -a, no -t",
     r"\breadlink\s+-f": "older Macs have no readlink -f",
     r"\brealpath\b": "older Macs have none",
     r"\bgrep\b[^|;&]*\s-\w*P": "no Perl expressions",
