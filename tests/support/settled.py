@@ -15,10 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PATCHED = "BACKDROP_TEMPLATE"  # a test of the tests hands them a copy with something broken in it
 
 
+def path() -> Path:
+    """template.yaml, or the copy that the environment names."""
+    return Path(os.environ.get(PATCHED) or ROOT / "template.yaml")
+
+
 def read() -> dict[str, Any]:
-    """template.yaml, or the copy that the environment names; every intrinsic function in its long form."""
-    path = Path(os.environ.get(PATCHED) or ROOT / "template.yaml")
-    return cloudformation.parse(path.read_text(encoding="utf-8"))
+    """That template, every intrinsic function in its long form."""
+    return cloudformation.parse(path().read_text(encoding="utf-8"))
 
 
 def settle(template: Mapping[str, Any], **parameters: str) -> dict[str, Any]:

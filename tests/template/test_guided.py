@@ -11,6 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import settled
 from arriving import without_the_internet
 from building import SAM
 
@@ -41,8 +42,8 @@ NO_AWS = {
 def asked(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[tuple[str, str]]]:
     """What was printed when every answer was Enter, and the questions in it with their defaults."""
     folder = tmp_path_factory.mktemp("guided")
-    for name in ("template.yaml", "samconfig.toml"):
-        shutil.copy(root / name, folder)
+    shutil.copy(settled.path(), folder / "template.yaml")
+    shutil.copy(root / "samconfig.toml", folder)
     for name in ("functions", "layers"):
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
