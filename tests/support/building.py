@@ -68,7 +68,7 @@ def _build(folder: Path, kind: Kind) -> None:
         "PYTHON": str(SAM_PYTHON),
         "PYTHON313": str(binaries / "python"),
     }
-    command = [SAM, "build", "--build-dir", folder / "built"]
+    command: list[str | Path] = [SAM, "build", "--build-dir", folder / "built"]
     done = subprocess.run(
         command, cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=200
     )

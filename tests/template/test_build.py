@@ -126,7 +126,7 @@ def test_the_library_is_whole_and_has_no_tests(root: Path, built: dict[str, Path
 
 def test_sam_validates_the_template(root: Path, tmp_path: Path) -> None:
     """`sam validate --lint` finds nothing, without an account and without a region."""
-    run = [SAM, "validate", "--lint"]
+    run: list[str | Path] = [SAM, "validate", "--lint"]
     environment = without_the_internet(tmp_path)
     done = subprocess.run(run, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
