@@ -125,7 +125,7 @@ up: setup ## keep the whole stack running and say how to drop files into it
 
 .PHONY: test
 test: setup ## everything: lint, types, tests with coverage, template, a demo in trouble; with the time of each
-	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover validate-template findings trouble
+	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover findings trouble
 
 .PHONY: lint
 lint: setup ## ruff: rules and format

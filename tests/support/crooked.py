@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Crooked:
-    """The running provider. `url` is where it says the next result lies, `result` what it serves for that itself."""
+    """The running provider. `url` is where it says the next result lies, `result` what it serves for that itself.
+
+    `at_once`: it says so in its answer to the POST.
+    """
 
     origin: str
     over: Event
     url: str = ""
     result: Callable[[], Iterable[bytes]] = field(default=list)
+    at_once: bool = False
     runs: int = 0
     fetched: int = 0
     posted: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +52,8 @@ def providing() -> Iterator[Crooked]:
         def do_POST(self) -> None:
             crooked.posted.append(json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0")))))
             crooked.runs += 1
-            self._say(201, {"id": f"run-{crooked.runs}", "status_code": "queued"})
+            run = f"run-{crooked.runs}"
+            self._say(201, crooked.record(run) if crooked.at_once else {"id": run, "status_code": "queued"})
 
         def do_GET(self) -> None:
             if self.path.startswith("/v1/runs/"):

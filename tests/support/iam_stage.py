@@ -39,7 +39,7 @@ class Heard(Life):
         self._recorder = recorder
         self._bucket = self.template.name("InputBucket")
         self._drops = next(url for url, _, name in self._queues.values() if name == "SubmitFunction")
-        self._wanted: tuple[str, str, str, Fault] | None = None
+        self._wanted: tuple[str, str, Fault] | None = None
 
     def _environment(self, function: Function) -> Environment:
         made = super()._environment(function)
@@ -48,18 +48,16 @@ class Heard(Life):
     def write(self, call: Call) -> int:
         """Write a call down; the one that is waited for goes wrong."""
         number = super().write(call)
-        if self._wanted and self._fits(call, *self._wanted[:3]):
-            self.plan, self._wanted = Plan(number, self._wanted[3]), None
+        if self._wanted and self._fits(call, *self._wanted[:2]):
+            self.plan, self._wanted = Plan(number, self._wanted[2]), None
         return number
 
-    def _fits(self, call: Call, function: str, name: str, after: str) -> bool:
-        before = self.calls[-2] if len(self.calls) > 1 else call
-        named = all(word in call.line for word in name.split())
-        return call.function == function and named and (not after or after in before.line)
+    def _fits(self, call: Call, function: str, name: str) -> bool:
+        return call.function == function and all(word in call.line for word in name.split())
 
-    def strike(self, fault: Fault, function: str, name: str, *, after: str = "") -> None:
-        """The next call with these words in its line goes wrong; `after`: the one right after such another."""
-        self._wanted = (function, name, after, fault)
+    def strike(self, fault: Fault, function: str, name: str) -> None:
+        """The next call with these words in its line goes wrong."""
+        self._wanted = (function, name, fault)
 
     def put(self, name: str, data: bytes | Mapping[str, Any]) -> None:
         """Upload a photo, or a spec."""
