@@ -53,7 +53,7 @@ def backdrop(
     """Drop a photo and a small spec into a bucket; get it back with its background removed, recoloured or replaced.
 
     On this laptop, without an account: the deployed system runs in one process, the providers are a sandbox beside it.
-    The operator's commands (status, explain, resume, redrive, backfill) work on any stack, here or deployed.
+    The operator's commands (status, check, explain, resume, redrive, backfill) work on any stack, here or deployed.
     """
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench import Bench
     from console import Console
 
-COMMANDS = ("status", "explain", "resume", "redrive", "backfill")
+COMMANDS = ("status", "check", "explain", "resume", "redrive", "backfill")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -41,6 +41,8 @@ def test_each_command_helps(command: str) -> None:
         (("redrive", "--reson", "X"), "--reason"),
         (("redrive", "--dead-leters"), "--dead-letters"),
         (("status", "--jsn"), "--json"),
+        (("chek",), "check"),
+        (("check", "--regoin", "x"), "--region"),
         (("resume", "--provdier", "x"), "--provider"),
         (("backfill",), "PREFIX"),
         (("backfill", "x", "--limit", "0"), "--limit"),

@@ -31,6 +31,7 @@ _PROGRAM = "backdrop"
 def register(app: typer.Typer) -> None:
     """Add the commands to the program's."""
     app.command(short_help="How the stack is: jobs, held ones, failures, queues.")(status)
+    app.command(short_help="After a deploy: will it work? Keys, callback URL, permissions, alarms.")(check)
     app.command(short_help="Why a file is where it is, and what to do.")(explain)
     app.command(short_help="Let held jobs try again now.")(resume)
     app.command(short_help="Run failed jobs again, after saying what it costs.")(redrive)
@@ -65,6 +66,40 @@ def status(
         return command.status(found, as_json=as_json)
 
     _run(run, stack, region, profile, endpoint_url)
+
+
+def check(  # noqa: PLR0917 - typer calls it by keyword
+    name: Annotated[
+        str, typer.Argument(metavar="[STACK]", help="The stack's name, as --stack.", show_default=False)
+    ] = "",
+    stack: _Stack = "backdrop",
+    region: _Region = "",
+    profile: _Profile = "",
+    endpoint_url: _Endpoint = "",
+    as_json: _Json = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Say after a deploy whether it will work, with what to do where it will not.
+
+    It looks at the keys (each provider is asked by a call that is free), the two secrets, the callback URL and whether
+    it refuses a forged call, the functions and what wakes them, what their roles may do, and who hears of alarms. It
+    changes nothing and shows no key.
+
+    Exit status: 0 all is well, 1 the stack could not be found, 2 a mistyped argument, 3 something needs a person or
+    could not be told (each such line says what to do).
+
+    \b
+    Examples:
+      backdrop check
+      backdrop check shop --region eu-west-1
+      backdrop check --json | jq '.checks[] | select(.verdict != "good")'
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+    def run(found: "Found") -> int:
+        from backdrop_cli.operator import checking as command  # noqa: PLC0415 - see the module's docstring
+
+        return command.check(found, as_json=as_json)
+
+    _run(run, name or stack, region, profile, endpoint_url)
 
 
 def explain(  # noqa: PLR0917 - typer calls it by keyword

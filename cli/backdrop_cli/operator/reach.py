@@ -6,6 +6,7 @@ against template.yaml. Refuses, with what to do, a stack that is not there, is n
 """
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
@@ -40,6 +41,8 @@ class Reach(Clients):
         Raises:
             Stopped: it has no such profile.
         """
+        self._guard = threading.Lock()
+        self._others: dict[str, Any] = {}
         with told(where):
             self._real = _session(where)
         endpoint = where.endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
@@ -74,11 +77,20 @@ class Reach(Clients):
         """CloudFormation."""
         return self._session.client("cloudformation")
 
+    def other(self, service: str) -> Any:
+        """A service that the library does not speak to; from any thread."""
+        with self._guard:
+            if service not in self._others:
+                self._others[service] = self._session.client(service)
+            return self._others[service]
+
     def close(self) -> None:
         """Close every client made so far."""
         for name in ("s3", "dynamodb", "sqs", "secrets", "cloudformation"):
             if name in vars(self):
                 vars(self)[name].close()
+        for client in self._others.values():
+            client.close()
 
 
 def _session(where: Where) -> Any:
@@ -132,6 +144,7 @@ class Found:
     where: Where
     world: World
     outputs: Mapping[str, str]
+    clients: Reach
 
     def output(self, name: str) -> str:
         """An output's value.
@@ -160,7 +173,7 @@ def find(clients: Reach) -> Found:
             raise Stopped(f"the stack {where.stack} is not ready, it is {status}: deploy it, or wait for that")
         raise Stopped(f"the stack {where.stack} is not one of Backdrop's: {_others(where, clients)}")
     settings = settings_of(where.stack, outputs, parameters)
-    return Found(where.stack, where, World(settings, clients, _Quiet()), outputs)
+    return Found(where.stack, where, World(settings, clients, _Quiet()), outputs, clients)
 
 
 def settings_of(stack: str, outputs: Mapping[str, str], parameters: Mapping[str, str]) -> Settings:
