@@ -78,7 +78,7 @@ _BUSY = frozenset(
 @contextmanager
 def told(where: Where) -> Iterator[None]:
     """Raise whatever AWS's client raises as `Stopped`."""
-    from botocore import exceptions  # noqa: PLC0415 - 100 ms, only when a command runs
+    from botocore import exceptions, parsers  # noqa: PLC0415 - 100 ms, only when a command runs
 
     try:
         yield
@@ -104,6 +104,9 @@ def told(where: Where) -> Iterator[None]:
         place = where.endpoint_url or f"AWS in {where.told()}"
         hint = "is the stack running (backdrop up), and is --endpoint-url right?" if where.endpoint_url else ""
         raise Stopped(f"cannot reach {place}: {hint or 'is the region right, and is there a network?'}") from None
+    except parsers.ResponseParserError:
+        place = where.endpoint_url or f"AWS in {where.told()}"
+        raise Stopped(f"{place} does not answer that question as AWS does: is --endpoint-url right?") from None
     except exceptions.BotoCoreError as error:
         raise Stopped(f"AWS's client gave up: {type(error).__name__}; see aws configure list") from None
     except ValueError as error:
