@@ -124,8 +124,8 @@ up: setup ## keep the whole stack running and say how to drop files into it
 # --------------------------------------------------------------------------------------------------------- checks
 
 .PHONY: test
-test: setup ## everything: lint, types, tests with coverage, template, a demo in trouble; with the time of each
-	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover findings trouble
+test: setup .venv-sam/.ready .venv-checks/.ready .venv-localstack/.ready ## everything: lint, types, tests with coverage, findings, a demo in trouble, LocalStack; with the time of each
+	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover findings trouble test-localstack
 
 .PHONY: lint
 lint: setup ## ruff: rules and format

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hosted.fixtures import UNREADABLE
 from hosted.stage import Stage, request
 
 SPEC = "model: bria/background/remove\n"
 BLOCKING = "model: backgroundcut/remove-bg\ninput: {output_variants: [{format: png}]}\n"  # reconcile's own
+HALVES = 2
 DYING = "import os\n\n\ndef handler(event, context):\n    os._exit(7)\n"
 
 
@@ -19,14 +21,14 @@ def test_a_function_that_crashes_leaves_its_drop_in_the_dead_letter_queue_from_w
 ) -> None:
     """A deploy that kills `submit` loses no drop: they wait in the dead-letter queue and succeed when moved back."""
     key = stage.key("crash", "vase")
-    stage.drop(f"{key}.yaml", SPEC)
-    stage.wait("the spec waits for its photo", lambda: _waits(stage, key))
     with _code(stage, "SubmitFunction", DYING):
         reply = stage.client("lambda").invoke(FunctionName=stage.function("SubmitFunction"), Payload=b"{}")
         assert reply["FunctionError"] == "Unhandled"
         assert b"Runtime.ExitError" in reply["Payload"].read()
+        stage.drop(f"{key}.yaml", SPEC)
         stage.drop(key, stage.photo("vase"))
-        stage.wait("its message is given up", lambda: stage.messages("DropDeadLetterQueueUrl"))
+        # Both halves: of one that was read the sweep would know.
+        stage.wait("their messages are given up", lambda: stage.messages("DropDeadLetterQueueUrl") == HALVES)
         assert stage.jobs(key) == []
     _redrive(stage, "DropDeadLetterQueueUrl", "DropQueueUrl")
     (job,) = stage.succeeded(key)
@@ -37,14 +39,13 @@ def test_a_function_that_crashes_leaves_its_drop_in_the_dead_letter_queue_from_w
 def test_a_message_that_nobody_can_read_ends_in_the_dead_letter_queue_and_stops_nothing(stage: Stage) -> None:
     """Work that cannot be read is tried again, then set aside as it was; a drop behind it succeeds meanwhile."""
     key = stage.key("behind", "vase")
-    stage.sqs.send_message(QueueUrl=stage.deployed.outputs["WorkQueueUrl"], MessageBody='{"nonsense": true}')
     stage.drop(key, stage.photo("vase"))
     stage.drop(f"{key}.yaml", BLOCKING)
     stage.succeeded(key)
     queue = stage.deployed.outputs["WorkDeadLetterQueueUrl"]
     stage.wait("it is given up", lambda: stage.messages("WorkDeadLetterQueueUrl"))
     (message,) = stage.sqs.receive_message(QueueUrl=queue)["Messages"]
-    assert message["Body"] == '{"nonsense": true}'
+    assert message["Body"] == UNREADABLE
     stage.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 

@@ -1,7 +1,7 @@
 """What `check` asks AWS: are the stack's parts there, switched on, joined as the template joins them, and watched.
 
-Promises to look and to change nothing; the one thing it runs is `submit`, with a batch that is empty. Refuses to
-judge a stack on a laptop: CloudFormation names none of its parts there.
+Promises to look and to change nothing; the one thing it runs is `submit`, with S3's own test message, which names no
+drop. Refuses to judge a stack on a laptop: CloudFormation names none of its parts there.
 """
 
 import json
@@ -18,6 +18,16 @@ _EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 _WELL = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _PENDING = "PendingConfirmation"
 _MOST_ALARMS = 100  # of one DescribeAlarms
+# What S3 sends when a notification is set up: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+_TEST = {
+    "Records": [
+        {
+            "messageId": "backdrop-check",
+            "eventSource": "aws:sqs",
+            "body": json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"}),
+        }
+    ]
+}
 _AGAIN = "deploy the stack again (sam build, sam deploy)"
 
 
@@ -107,11 +117,11 @@ def schedule(found: Found, resources: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def start(found: Found, resources: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether `submit` starts with its layer and its settings: it is handed an empty batch."""
+    """Whether `submit` starts with its layer and its settings: it is handed the test that S3 itself sends."""
     physical = _physical(resources, FUNCTIONS["submit"])
     if not physical:
         return
-    reply = found.clients.other("lambda").invoke(FunctionName=physical, Payload=json.dumps({"Records": []}))
+    reply = found.clients.other("lambda").invoke(FunctionName=physical, Payload=json.dumps(_TEST))
     kind = ""
     if reply.get("FunctionError"):
         told = _json(reply["Payload"].read())

@@ -15,9 +15,9 @@ from pathlib import Path
 import boto3
 
 from hosted import children, deployment, server
+from hosted.server import STACK
 from hosted.stage import sandbox
 
-STACK = "backdrop"
 # What a laptop sets otherwise than a deployment: `backdrop_cli.stack` has the same.
 LAPTOP = {
     "PairingSeconds": "2",

@@ -2,7 +2,7 @@
 
 Promises the same session as the process gives, for the same scenarios. What a container cannot reach is brought to it:
 the sandbox listens on the loopback alone, so a relay on the bridge's own address hands its connections over; the
-functions know that address as `host.docker.internal`.
+functions know that address as `host.docker.internal`, which the template deployed there is made to accept.
 """
 
 import contextlib
@@ -55,6 +55,14 @@ class Client:
     def run(self, image: str, **options: Any) -> Any:
         """Run a container that sees the engine."""
         return self._client.containers.run(image, volumes={_SOCKET: {"bind": _SOCKET, "mode": "rw"}}, **options)
+
+
+def widened(template: str) -> str:
+    """The template, with base URLs that may be the host's as a container knows it: plain http is else the laptop's."""
+    laptops = r"(localhost|127\.0\.0\.1)"
+    if laptops not in template:
+        raise ValueError("the template's base URLs have another pattern than this knows")
+    return template.replace(laptops, laptops.replace(")", "|" + HOST.replace(".", r"\.") + ")"))
 
 
 def image_origins(session: Any) -> list[str]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hosted.server import CREDENTIALS, REGION
+from hosted.server import API_ID, CREDENTIALS, REGION
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN, SAM = ROOT / ".venv" / "bin", ROOT / ".venv-sam" / "bin" / "sam"
 BUILT = ROOT / ".aws-sam" / "localstack" / "build"  # its parent gets SAM's own notes
 
-_PROVIDER_URLS = ("RunflowBaseUrl", "BackgroundcutBaseUrl", "ImagepipelineBaseUrl")
+PROVIDER_URLS = ("RunflowBaseUrl", "BackgroundcutBaseUrl", "ImagepipelineBaseUrl")
 _BUILD_SECONDS = 300.0
 _DEPLOY_SECONDS = 300.0
 _ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
@@ -32,6 +32,10 @@ SANDBOX_KEYS: Mapping[str, Any] = {
     "imagepipeline_api_key": "ip_live_sandbox",
     "runflow_callback_secrets": ["whsec_sandbox"],
 }
+
+
+# What SAM is told on LocalStack: to report nothing, and to look often.
+PATIENT = {"NO_PROXY": "127.0.0.1,localhost", "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"}
 
 
 class Refused(Exception):
@@ -52,19 +56,22 @@ class Deployed:
         return f"{self.endpoint_url}/_aws/execute-api/{self.outputs['CallbackApiId']}/v1"
 
 
+def architecture() -> str:
+    """What the layer is built for here: this machine's, where the deployed one is for arm64 (docs/decisions.md)."""
+    machine = platform.machine().lower()
+    return _ARCHITECTURES.get(machine, machine)
+
+
 def build() -> Path:
     """Run `sam build`; the folder it leaves, which holds the built template.
-
-    The layer is built for this machine's architecture: the deployed one is for arm64 (docs/decisions.md).
 
     Raises:
         Refused: it failed.
     """
-    machine = platform.machine().lower()
     environment = {
         **os.environ,
         "SAM_CLI_TELEMETRY": "0",
-        "BACKDROP_ARCHITECTURE": _ARCHITECTURES.get(machine, machine),
+        "BACKDROP_ARCHITECTURE": architecture(),
         "UV": str(BIN / "uv"),
         "PYTHON": str(BIN / "python"),
         "PYTHON313": str(BIN / "python"),
@@ -93,10 +100,8 @@ def deploy(
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         **CREDENTIALS,
         "HOME": str(home),
+        **PATIENT,
         "AWS_ENDPOINT_URL": endpoint_url,
-        "NO_PROXY": "127.0.0.1,localhost",
-        "SAM_CLI_TELEMETRY": "0",
-        "SAM_CLI_POLL_DELAY": "0.5",
     }
     overrides = [f"{key}={value}" for key, value in parameters.items()]
     _run(
@@ -108,9 +113,19 @@ def deploy(
         environment,
         _DEPLOY_SECONDS,
     )
+    return find(client, name=name, endpoint_url=endpoint_url)
+
+
+def find(client: Any, *, name: str, endpoint_url: str) -> Deployed:
+    """A stack that is there, with its outputs."""
     (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     told = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     return Deployed(name, endpoint_url, told)
+
+
+def expected_callback_url(endpoint_url: str) -> str:
+    """Where LocalStack will serve the API that `services` has named for it."""
+    return f"{endpoint_url}/_aws/execute-api/{API_ID}/v1"
 
 
 def install(
@@ -124,7 +139,7 @@ def install(
     parameters: Mapping[str, str],
     step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Deployed:
-    """Deploy, and once more with the API's URL on LocalStack, which nobody knows before; then put in the keys.
+    """Deploy, with the URL that the API will have, and put in the keys.
 
     Args:
         client: makes a client of a service.
@@ -139,18 +154,15 @@ def install(
     Raises:
         Refused: a deploy failed.
     """
-    given = {**parameters, **dict.fromkeys(_PROVIDER_URLS, providers_url)}
-    for what in ("sam deploy", "sam deploy, with the API's URL"):
-        with step(what):
-            deployed = deploy(
-                client("cloudformation"),
-                name=name,
-                endpoint_url=endpoint_url,
-                built=built,
-                home=home,
-                parameters=given,
-            )
-        given["CallbackBaseUrl"] = deployed.callback_base_url
+    given = {
+        **parameters,
+        **dict.fromkeys(PROVIDER_URLS, providers_url),
+        "CallbackBaseUrl": expected_callback_url(endpoint_url),
+    }
+    with step("sam deploy"):
+        deployed = deploy(
+            client("cloudformation"), name=name, endpoint_url=endpoint_url, built=built, home=home, parameters=given
+        )
     client("secretsmanager").put_secret_value(
         SecretId=deployed.outputs["ProviderSecretArn"], SecretString=json.dumps(SANDBOX_KEYS)
     )

@@ -19,15 +19,15 @@ import pytest_localstack
 from pytest_localstack.constants import DEFAULT_LOCALSTACK_VERSION
 from pytest_localstack.session import RunningSession
 
-from hosted import children, containers, deployment, server
-from hosted.deployment import BIN, ROOT
+from hosted import children, containers, deployment, readme, server
+from hosted.deployment import BIN, PROVIDER_URLS, ROOT
+from hosted.server import STACK
 from hosted.stage import Stage, sandbox
 
 SERVICES = (
     *("apigateway", "cloudformation", "cloudwatch", "dynamodb", "iam", "lambda", "logs"),
     *("s3", "secretsmanager", "sns", "sqs", "sts"),
 )
-STACK = "backdrop"
 FUNCTIONS = ("submit", "webhook", "reconcile")
 
 # What a scenario would have to wait for; that the template's defaults are longer is for the tests of the template.
@@ -36,11 +36,12 @@ SHORTENED = {
     "NoSpecSeconds": "6",
     "PollAfterSeconds": "5",
     "HoldRetrySeconds": "5",
-    "DropVisibilitySeconds": "8",
+    "DropVisibilitySeconds": "5",
     "WorkVisibilitySeconds": "12",
     "MaxReceiveCount": "2",
 }
 
+UNREADABLE = '{"nonsense": true}'
 AFTER = "seconds after the drop"  # told of scenarios whose drop was made before they began
 _SHOWN_LINES = 200
 _DRAWING_SECONDS = 120.0
@@ -56,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse the container where there is none to be had."""
     if config.getoption("--localstack-docker") and not containers.there():
-        raise pytest.UsageError("--localstack-docker needs a Docker engine: `docker info` fails here")
+        raise pytest.UsageError("--localstack-docker needs a Docker engine: `docker info` fails here. Leave it out")
 
 
 # ----------------------------------------------------------------------------------------------------- what is told
@@ -111,32 +112,20 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Preparations:
-    """What is under way while LocalStack starts; they give the folders of `sam build` and of the sample photos."""
-
-    built: "Future[Path]"
-    photos: "Future[Path]"
-
-
 @pytest.fixture(scope="session")
-def preparations(work: Path) -> Iterator[Preparations]:
-    """`sam build`, and the sample photos, which are drawn in the project's own environment."""
+def photos(work: Path) -> "Iterator[Future[dict[str, bytes]]]":
+    """The sample photos, which are drawn in the project's own environment while the template is deployed."""
 
-    def build() -> Path:
-        with _timed("sam build"):
-            return deployment.build()
-
-    def draw() -> Path:
+    def draw() -> dict[str, bytes]:
         folder = work / "photos"
         folder.mkdir()
         with _timed("sample photos are drawn"):
             drawing = ROOT / "tests" / "localstack" / "hosted" / "drawing.py"
             subprocess.run([BIN / "python", drawing, folder], check=True, timeout=_DRAWING_SECONDS)
-        return folder
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    with ThreadPoolExecutor(2) as pool:
-        yield Preparations(pool.submit(build), pool.submit(draw))
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(draw)
 
 
 container = pytest_localstack.session_fixture(
@@ -160,9 +149,8 @@ class Ground:
 
 
 @pytest.fixture(scope="session")
-def ground(request: pytest.FixtureRequest, preparations: Preparations, work: Path) -> Iterator[Ground]:
+def ground(request: pytest.FixtureRequest, work: Path) -> Iterator[Ground]:
     """LocalStack, as a process or in a container."""
-    _ = preparations  # begun before
     with ExitStack() as closing:
         with _timed("LocalStack starts"):
             if request.config.getoption("--localstack-docker"):
@@ -178,33 +166,72 @@ def ground(request: pytest.FixtureRequest, preparations: Preparations, work: Pat
         yield found
 
 
+@dataclass(frozen=True)
+class Providers:
+    """The sandbox as the tests reach it, and as the functions do."""
+
+    origin: str
+    url: str
+
+
 @pytest.fixture(scope="session")
-def stage(request: pytest.FixtureRequest, preparations: Preparations, ground: Ground, work: Path) -> Iterator[Stage]:
-    """The template, built and deployed, with keys in its secret and the sandbox as all three providers."""
-    session = ground.session
-    client: Callable[[str], Any] = session.boto3.session(region_name=session.region_name).client
+def providers(ground: Ground, work: Path) -> Iterator[Providers]:
+    """The sandbox, as all three providers."""
     port = children.free_port()
     url = f"http://{ground.sandbox_host}:{port}"
     with ExitStack() as closing:
-        sandbox_url = closing.enter_context(sandbox(port, work, ground.image_origins, url))
+        origin = closing.enter_context(sandbox(port, work, ground.image_origins, url))
         if ground.sandbox_host == containers.HOST:
             closing.enter_context(containers.relay(port))
-        built = preparations.built.result()
-        deployed = deployment.install(
-            client,
-            name=STACK,
-            endpoint_url=session.endpoint_url("s3"),
-            built=built,
-            home=work,
-            providers_url=url,
-            parameters=SHORTENED,
-            step=_timed,
-        )
-        photos = {path.name: path.read_bytes() for path in preparations.photos.result().iterdir()}
-        found = Stage(client, deployed, sandbox_url, ground.logs, photos)
-        request.config.stash[_STAGE] = found
-        yield found
-        del request.config.stash[_STAGE]
+        yield Providers(origin, url)
+
+
+@pytest.fixture(scope="session")
+def walk(ground: Ground, providers: Providers, work: Path) -> Iterator[readme.Walk]:
+    """A reader of the README, who has built and deployed, and has put the keys into the secret."""
+    endpoint = ground.session.endpoint_url("s3")
+    answers = {
+        **SHORTENED,
+        **dict.fromkeys(PROVIDER_URLS, providers.url),
+        "CallbackBaseUrl": deployment.expected_callback_url(endpoint),
+        "AlarmEmail": readme.ALARM_EMAIL,
+    }
+    change = containers.widened if ground.sandbox_host == containers.HOST else str
+    with readme.walking(work, endpoint, answers, change) as walking:
+        for step in ("build and deploy", "outputs", "keys"):
+            with _timed(f"README: {step}"):
+                walking.step(step)
+        yield walking
+
+
+@pytest.fixture(scope="session")
+def stage(  # noqa: PLR0917 - pytest gives each by its name
+    request: pytest.FixtureRequest,
+    walk: readme.Walk,
+    ground: Ground,
+    providers: Providers,
+    photos: "Future[dict[str, bytes]]",
+    work: Path,
+) -> Iterator[Stage]:
+    """The template as the reader deployed it."""
+    session = ground.session
+    endpoint = session.endpoint_url("s3")
+    client: Callable[[str], Any] = session.boto3.session(region_name=session.region_name).client
+    deployed = deployment.find(client("cloudformation"), name=STACK, endpoint_url=endpoint)
+    if deployed.callback_base_url != walk.answers["CallbackBaseUrl"]:  # a container has no plug-in that names the API
+        with _timed("sam deploy, with the API's URL"):
+            deployed = deployment.deploy(
+                client("cloudformation"),
+                name=STACK,
+                endpoint_url=endpoint,
+                built=walk.folder / ".aws-sam" / "build",
+                home=work,
+                parameters={**walk.answers, "CallbackBaseUrl": deployed.callback_base_url},
+            )
+    found = Stage(client, deployed, providers.origin, ground.logs, photos.result())
+    request.config.stash[_STAGE] = found
+    yield found
+    del request.config.stash[_STAGE]
 
 
 @dataclass(frozen=True)
@@ -219,8 +246,9 @@ class LeftAlone:
 
 @pytest.fixture(scope="session", autouse=True)
 def left_alone(stage: Stage) -> LeftAlone:
-    """Drops that only the schedule can see to, made before all others: each would wait a minute for it."""
+    """What takes long by itself, begun before all else: drops that only the schedule sees to, work nobody can read."""
     since = time.time()
+    stage.sqs.send_message(QueueUrl=stage.deployed.outputs["WorkQueueUrl"], MessageBody=UNREADABLE)
     keys = {"callback": stage.key("left/callback", "vase"), "photo": stage.key("left/photo", "vase")}
     stage.control("PUT", "trouble", {"callback_lost": [{"times": 1, "provider": "imagepipeline"}]})
     stage.drop(keys["callback"], stage.photo("vase"))

@@ -15,6 +15,8 @@ from hosted import children
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
+STACK = "backdrop"
+API_ID = "backdrop"  # of the callback API: its URL must be known before it is deployed
 # Any key gives LocalStack's one account, but for those of its own form.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
@@ -33,6 +35,9 @@ _METADATA = "Metadata-Version: 2.1\nName: backdrop-hosted\nVersion: 0\n"
 _PLUGINS = """\
 [localstack.lambda.runtime_executor]
 process = hosted.executor:ProcessExecutorPlugin
+
+[localstack.hooks.on_infra_start]
+callback_api = hosted.services:name_callback_api
 
 [localstack.aws.provider]
 dynamodb:moto = hosted.services:dynamodb
