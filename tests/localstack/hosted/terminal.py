@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _QUESTION = re.compile(r"[^\n]*\[[^\n]*\]: ?$")  # how the SAM command line asks
 _QUIET_SECONDS = 0.3  # on the screen before what stands there counts as a question
 _MOST_QUESTIONS = 200
+_END_SECONDS = 5.0
 _DONE, _FAILED = "::done::", "::failed::"
 
 
@@ -85,10 +87,12 @@ class Terminal:
         os.write(self._screen, f"{line}\n".encode())
 
     def close(self) -> None:
-        """Close the terminal; the shell and what it runs are told so."""
+        """Hang up: the shell and all that it runs end, at the latest by force."""
         os.close(self._screen)
-        try:
-            self._shell.wait(5)
-        except subprocess.TimeoutExpired:
-            self._shell.kill()
-            self._shell.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGHUP)
+        with suppress(subprocess.TimeoutExpired):
+            self._shell.wait(_END_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)  # without job control its commands are in its group
+        self._shell.wait()
