@@ -3,87 +3,25 @@
 from __future__ import annotations
 
 import json
-import secrets
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import httpx
 import pytest
 from bench import PROVIDER_KEYS
-from standing import Standing, notify, stand
+from checked import SECRETS, amiss, check, stand_beside
 from typer.testing import CliRunner
 
-from backdrop_cli import stack as embedded
-from backdrop_cli.cloudformation import parse
 from backdrop_cli.main import app
-from backdrop_cli.operator import permits
-from backdrop_cli.operator.permits import NEEDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from backdrop_cli.parts import Template
     from backdrop_cli.stack import Stack
 
-ROOT = Path(__file__).resolve().parents[2]
-BASES = ("RunflowBaseUrl", "BackgroundcutBaseUrl", "ImagepipelineBaseUrl")
-SECRETS = ("rf_live_sandbox", "bc_sandbox", "ip_live_sandbox", "whsec_sandbox")
-# moto knows no simulation of IAM's: that it says so is a test of its own; the deployed template's is on LocalStack.
-UNTOLD = {"submit permissions", "webhook permissions", "reconcile permissions"}
-
-
-@pytest.fixture(scope="module")
-def laptop(_aws: Template, _sandbox: str) -> Iterator[Stack]:
-    """The embedded stack: a real door, real keys, no parts in CloudFormation."""
-    with embedded.running(sandbox_url=_sandbox, endpoint_url=_aws.place.endpoint_url, drive=False) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _endpoint(_aws: Template, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _aws.place.endpoint_url)
-
-
-@pytest.fixture(scope="module")
-def standing(laptop: Stack) -> Standing:
-    """The template's parts in CloudFormation, with the laptop's door for their callbacks."""
-    made = _stand(laptop)
-    boto3.client("sns").subscribe(
-        TopicArn=made.physical["AlarmTopic"], Protocol="sqs", Endpoint="arn:aws:sqs:eu-central-1:123456789012:pager"
-    )
-    return made
-
-
-def _stand(laptop: Stack, door: str = "") -> Standing:
-    # Lambda's simple form: moto would start a container for each call.
-    httpx.post(
-        f"{boto3.client('s3').meta.endpoint_url}/moto-api/config", json={"lambda": {"use_docker": False}}
-    ).raise_for_status()
-    name = f"shop-{secrets.token_hex(4)}"
-    sandbox = laptop.world.settings.runflow_base_url
-    return stand(name, {"CallbackBaseUrl": door or laptop.callback_url, **dict.fromkeys(BASES, sandbox)}, PROVIDER_KEYS)
-
-
-def check(name: str, *, status: int) -> dict[str, dict[str, str]]:
-    """What the command tells of each thing, by its name."""
-    result = CliRunner().invoke(app, ["check", name, "--json"])
-    assert result.exit_code == status, result.output
-    assert not [secret for secret in SECRETS if secret in result.output]
-    # The door's function runs in this process too, and prints its metrics: a line each, before the answer.
-    told = json.loads(result.stdout[result.stdout.index("{\n") :])
-    assert told["well"] is (status == 0)
-    return {one["what"]: one for one in told["checks"]}
-
-
-def amiss(told: Mapping[str, Mapping[str, str]]) -> set[str]:
-    """What is wrong, or could not be told; each says what to do."""
-    found = {what for what, one in told.items() if one["verdict"] not in {"good", "unused"}}
-    assert [what for what in found if not told[what]["action"]] == []
-    return found
+pytestmark = pytest.mark.usefixtures("_at_the_laptop")
 
 
 # --- On a laptop -----------------------------------------------------------------------------------------------------
@@ -223,142 +161,6 @@ def test_a_door_that_nobody_opens_is_told(laptop: Stack) -> None:
 
 
 def _door(laptop: Stack, url: str) -> dict[str, str]:
-    told = check(_stand(laptop, url).name, status=3)
+    told = check(stand_beside(laptop, url).name, status=3)
     assert told["callback URL"]["verdict"] == "wrong"
     return told["callback URL"]
-
-
-# --- The parts -------------------------------------------------------------------------------------------------------
-
-
-def test_parts_in_order_are_well(standing: Standing) -> None:
-    """Of a stack with its parts in order nothing is wrong; what AWS does not tell is not called well."""
-    told = check(standing.name, status=3)
-    assert amiss(told) == UNTOLD
-    assert {told[what]["verdict"] for what in UNTOLD} == {"untold"}
-    assert "does not answer that question" in told["submit permissions"]["message"]
-    good = {what for what, one in told.items() if one["verdict"] == "good"}
-    assert {"stack", "submit", "submit mapping", "webhook", "reconcile", "reconcile mapping", "start"} <= good
-    assert {"schedule", "alarms", "alarm subscriber", "bucket notification"} <= good
-
-
-@pytest.fixture
-def _nothing_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No permission is asked about: moto answers each question, four times, that it cannot."""
-    monkeypatch.setattr(permits, "NEEDS", dict.fromkeys(NEEDS, ()))
-
-
-def _switch_off(one: Standing) -> None:
-    boto3.client("lambda").update_event_source_mapping(UUID=one.mapping("SubmitFunction"), Enabled=False)
-
-
-def _unmap(one: Standing) -> None:
-    boto3.client("lambda").delete_event_source_mapping(UUID=one.mapping("ReconcileFunction"))
-
-
-def _reserve_nothing(one: Standing) -> None:
-    boto3.client("lambda").put_function_concurrency(
-        FunctionName=one.physical["WebhookFunction"], ReservedConcurrentExecutions=0
-    )
-
-
-def _disable_rule(one: Standing) -> None:
-    boto3.client("events").disable_rule(Name=f"{one.name}-sweep")
-
-
-def _aim_nowhere(one: Standing) -> None:
-    boto3.client("events").remove_targets(Rule=f"{one.name}-sweep", Ids=["reconcile"])
-
-
-def _delete_rule(one: Standing) -> None:
-    _aim_nowhere(one)
-    boto3.client("events").delete_rule(Name=f"{one.name}-sweep")
-
-
-def _forget_removals(one: Standing) -> None:
-    notify(one.outputs["InputBucketName"], one.outputs["DropQueueUrl"], ("s3:ObjectCreated:*",))
-
-
-def _silence(one: Standing) -> None:
-    boto3.client("cloudwatch").disable_alarm_actions(AlarmNames=[one.physical["JobsFailedAlarm"]])
-
-
-def _delete_alarm(one: Standing) -> None:
-    boto3.client("cloudwatch").delete_alarms(AlarmNames=[one.physical["JobsFailedAlarm"]])
-
-
-def _ring(one: Standing) -> None:
-    boto3.client("cloudwatch").set_alarm_state(
-        AlarmName=one.physical["JobsFailedAlarm"], StateValue="ALARM", StateReason="a test"
-    )
-
-
-def _nothing(one: Standing) -> None:
-    """Nobody has subscribed."""
-
-
-BROKEN = [
-    (_switch_off, "submit mapping", "it is Disabled"),
-    (_unmap, "reconcile mapping", "nothing hands the messages"),
-    (_reserve_nothing, "webhook", "switched off"),
-    (_disable_rule, "schedule", "is DISABLED"),
-    (_aim_nowhere, "schedule", "does not wake reconcile"),
-    (_delete_rule, "schedule", "there is no rule"),
-    (_forget_removals, "bucket notification", "s3:ObjectRemoved:*"),
-    (_silence, "alarms", "without an action"),
-    (_delete_alarm, "alarms", "alarms are there"),
-    (_ring, "alarms", "in alarm now"),
-    (_nothing, "alarm subscriber", "nobody hears of alarms"),
-]
-
-
-@pytest.mark.usefixtures("_nothing_simulated")
-@pytest.mark.parametrize(("damage", "what", "message"), BROKEN, ids=lambda value: getattr(value, "__name__", None))
-def test_a_part_that_is_broken_is_told(
-    laptop: Stack, damage: Callable[[Standing], None], what: str, message: str
-) -> None:
-    """Each part that is missing, switched off or joined otherwise is the one line that is wrong, with what to do."""
-    one = _stand(laptop)
-    damage(one)
-    told = check(one.name, status=3)
-    assert amiss(told) == {what, "alarm subscriber"}
-    assert told[what]["verdict"] == "wrong"
-    assert message in told[what]["message"]
-
-
-@pytest.mark.usefixtures("_nothing_simulated")
-def test_a_part_that_was_deleted_leaves_the_others_told(laptop: Stack) -> None:
-    """What AWS answers of a function that somebody deleted is a sentence in its line; all other lines are there."""
-    one = _stand(laptop)
-    boto3.client("lambda").delete_function(FunctionName=one.physical["WebhookFunction"])
-    told = check(one.name, status=3)
-    assert told["webhook"]["verdict"] == "untold"
-    assert "not there" in told["webhook"]["message"] + told["webhook"]["action"]
-    assert told["submit"]["verdict"] == told["reconcile"]["verdict"] == "good"
-
-
-def test_the_permissions_asked_about_are_the_templates() -> None:
-    """What is simulated for each function is what the template allows it, action by action and resource by resource."""
-    resources = parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
-    for name, needed in NEEDS.items():
-        (policy,) = resources[f"{name.capitalize()}Role"]["Properties"]["Policies"]
-        allowed = {
-            (action, _named(resource))
-            for statement in policy["PolicyDocument"]["Statement"]
-            for action in _listed(statement["Action"])
-            for resource in _listed(statement["Resource"])
-        }
-        assert {(action, resource) for actions, named in needed for action in actions for resource in named} == allowed
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _named(resource: Any) -> str:
-    """A resource of a statement as `permits` names it."""
-    if resource == "*":
-        return "*"
-    ((how, what),) = resource.items()
-    text = what if isinstance(what, str) else what[0]
-    return text.removeprefix("${").replace(".Arn}", "") if how == "Fn::Sub" else text
