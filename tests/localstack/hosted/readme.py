@@ -27,7 +27,7 @@ KEYS = {
     "RUNFLOW_CALLBACK_SECRET": SANDBOX_KEYS["runflow_callback_secrets"][0],
 }
 # The questions that the README says are answered with y; all others are answered with Enter, or a parameter's value.
-_YES = ("has no authentication", "Deploy this changeset", "Are you sure you want to delete")
+_YES = ("Deploy this changeset", "Are you sure you want to delete")
 _PARAMETER = re.compile(r"Parameter (\w+) \[")
 _SECONDS = {"build and deploy": 480.0, "remove": 240.0}
 _USUAL_SECONDS = 150.0
