@@ -37,7 +37,7 @@ def take_message(world: World, body: str) -> None:
     if "gate" in message:
         admitting.tend(world, message["gate"])
     elif "drop" in message:
-        for job in intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"]):
-            posting.step(world, job, may_block=True)
+        ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
+        posting.begin(world, ready, may_block=True)
     else:
         posting.advance(world, message["job_id"], may_block=True)

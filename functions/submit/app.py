@@ -33,5 +33,4 @@ def take_message(world: World, body: str) -> None:
     from backdrop.workflow import intake, posting  # noqa: PLC0415 - the same
 
     for dropped in drops.read_events(body):
-        for job in intake.take_drop(world, dropped.bucket, dropped.key):
-            posting.step(world, job, may_block=False)
+        posting.begin(world, intake.take_drop(world, dropped.bucket, dropped.key), may_block=False)

@@ -31,7 +31,7 @@ BUDGET = {  # by scene, in the order of KINDS
     "change": (4, 12, 4, 4, 2, 0, 4, 3),
     "remove": (4, 12, 4, 4, 2, 0, 4, 3),
     "bria by a folder's default": (5, 12, 7, 4, 2, 1, 4, 2),
-    "two jobs of one drop": (10, 20, 5, 4, 4, 0, 4, 4),
+    "two jobs of one drop": (11, 20, 5, 4, 4, 0, 4, 4),
 }
 
 

@@ -32,7 +32,7 @@ def test_makes_the_resources_of_the_template(tmp_path: Path) -> None:
         running = made.stack
         client: Any = running.session.client("secretsmanager")
         assert running.s3.get_bucket_versioning(Bucket=running.input_bucket)["Status"] == "Enabled"
-        assert "Status" not in running.s3.get_bucket_versioning(Bucket=running.staging_bucket)
+        assert running.s3.get_bucket_versioning(Bucket=running.staging_bucket)["Status"] == "Enabled"
         told = running.s3.get_bucket_notification_configuration(Bucket=running.input_bucket)
         assert all(
             one["QueueArn"].endswith(f":{running.template.place.stack}-DropQueue")

@@ -51,6 +51,7 @@ def build_all(folder: Path) -> dict[str, Path]:
 
 
 def _build(folder: Path, kind: Kind) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of a build that was cut short
     checkout = folder / kind.where
     for name in ("functions", "layers"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))

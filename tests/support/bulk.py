@@ -17,6 +17,8 @@ from faults_life import FOLDER, Life, Pending
 from faults_scenes import Scene
 from faults_wire import Fault
 
+from backdrop import gates
+from backdrop.catalogue import MODELS
 from backdrop_cli import drivers
 
 if TYPE_CHECKING:
@@ -171,11 +173,17 @@ class Bulk(Settling):
         return min((max(moment, now) + 0.001 for moment in moments if moment is not None), default=None)
 
     def _next_sweep(self) -> float | None:
-        """Every minute has a sweep, for as long as anything is open."""
+        """Every minute has a sweep, for as long as anything is open or a crashed holder's place is taken."""
         due = self.ground.clock.start + (self._minutes + 1) * MINUTE
-        if self.ground.clock() >= due or self._open():
+        if self.ground.clock() >= due or self._open() or self._taken():
             return due
         return None
+
+    def _taken(self) -> bool:
+        asked = {"TableName": self.template.name("JobTable"), "ConsistentRead": True}
+        key = {"job_id": {"S": gates.item_id(MODELS[self.scene.model].provider)}}
+        gate = self.ground.own.dynamodb.get_item(**asked, Key=key)
+        return bool(gate.get("Item", {}).get("places", {}).get("M"))
 
     def _open(self) -> bool:
         asked = {"TableName": self.template.name("JobTable"), "IndexName": "open", "Limit": 1, "Select": "COUNT"}

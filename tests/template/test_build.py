@@ -49,7 +49,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build_all(shared / "builds")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_function_holds_its_handler_alone(root: Path, built: dict[str, Path], kind: str) -> None:
     """Each function's zip is one file, as it stands in the checkout: everything else is the layer's."""
@@ -60,7 +60,7 @@ def test_a_function_holds_its_handler_alone(root: Path, built: dict[str, Path], 
         assert (folder / "app.py").read_bytes() == source.read_bytes()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_uv_and_pip_build_the_same_bytes(built: dict[str, Path]) -> None:
     """Two builds of one commit, in two folders, by two installers: every file the same, so that nothing is uploaded."""
     by_uv, by_pip = contents(built["uv"]), contents(built["pip"])
@@ -68,7 +68,7 @@ def test_uv_and_pip_build_the_same_bytes(built: dict[str, Path]) -> None:
     assert len(by_uv) > 500
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layer_is_small(built: dict[str, Path], tmp_path: Path, kind: str) -> None:
     """Under 9 MB zipped: what a cold start loads and what an upload costs."""
@@ -80,7 +80,7 @@ def test_the_layer_is_small(built: dict[str, Path], tmp_path: Path, kind: str) -
     assert 1_000_000 < archive.stat().st_size < MOST_BYTES
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layer_is_compiled_for_its_architecture(built: dict[str, Path], kind: str) -> None:
     """Every compiled library in it is for the processor that it is built for, whatever built it."""
@@ -92,7 +92,7 @@ def test_the_layer_is_compiled_for_its_architecture(built: dict[str, Path], kind
         assert struct.unpack("<H", head[18:20])[0] == MACHINES[KINDS[kind].architecture], path.name
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_the_layer_holds_only_what_the_functions_import(root: Path, built: dict[str, Path]) -> None:
     """No tests, no boto3, no tools: each package in it is imported by the library or a handler, or has its reason."""
     python = built["uv"] / LAYER / "python"
@@ -111,7 +111,7 @@ def test_the_layer_holds_only_what_the_functions_import(root: Path, built: dict[
     assert packages - set(json.loads(done.stdout)) <= set(IMPORTED_LATER)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_the_library_is_whole_and_has_no_tests(root: Path, built: dict[str, Path]) -> None:
     """Every module of the library is in the layer, compiled too, and no file that is none of it."""
     source = root / "layers" / "backdrop" / "src" / "backdrop"

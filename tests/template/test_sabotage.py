@@ -30,7 +30,7 @@ def run(root: Path, template: Path, checks: Iterable[str]) -> tuple[set[str], st
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "PYTEST_"))}
     environment[PATCHED] = str(template)
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "--no-cov", "-p", "no:randomly", "--tb=line", *checks]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     failed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED ")}
     return failed, done.stdout
@@ -44,7 +44,7 @@ def test_the_checks_pass_on_the_template_as_it_is(root: Path) -> None:
     assert " passed" in told
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", SABOTAGE)
 def test_a_check_fails_on_sabotage(root: Path, tmp_path: Path, name: str) -> None:
     """The patch is applied to a copy, and the check that it names fails, for what the test asserts."""

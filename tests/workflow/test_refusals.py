@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench import VARIANTS, picture, start
-from botocore.awsrequest import AWSResponse
-from urllib3 import HTTPResponse
+from bench import picture, start
 
 from backdrop.states import State
 
@@ -120,30 +117,6 @@ def test_support_files_start_nothing(bench: Bench) -> None:
     bench.later(600)
     assert bench.sweep() == 0
     assert not bench.outputs()
-
-
-def test_a_photo_that_may_no_longer_be_read_is_said_so(bench: Bench) -> None:
-    """S3 denies the photo when its turn comes: FAILED with what to do, no POST, and nobody tries for ever."""
-    bench.trouble(rate_limited={"times": 1, "retry_after": 1})
-    start(bench, VARIANTS)
-    bench.work()
-    bench.later(10)
-    told = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-
-    def deny(request: Any, **_: Any) -> Any:
-        raw = HTTPResponse(io.BytesIO(told), status=403, preload_content=False)
-        headers: Any = {"content-type": "application/xml"}  # any mapping does
-        return AWSResponse(request.url, 403, headers, raw)
-
-    events: Any = bench.world.aws.s3.meta.events
-    events.register_first("before-send.s3.GetObject", deny)
-    try:
-        bench.advance(bench.only())
-    finally:
-        events.unregister("before-send.s3.GetObject", deny)
-    job = bench.only()
-    assert (job.state, job.error["code"]) == (State.FAILED, "OBJECT_UNREADABLE")
-    assert not bench.paid()
 
 
 @pytest.mark.parametrize("first", ["a.png", "a.png.json"])

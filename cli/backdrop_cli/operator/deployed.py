@@ -16,7 +16,6 @@ FUNCTIONS = {"submit": "SubmitFunction", "webhook": "WebhookFunction", "reconcil
 _DRAINED = {"submit": "DropQueueUrl", "reconcile": "WorkQueueUrl"}
 _EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 _WELL = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
-_PENDING = "PendingConfirmation"
 _MOST_ALARMS = 100  # of one DescribeAlarms
 # What S3 sends when a notification is set up: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 _TEST = {
@@ -157,11 +156,12 @@ def _subscribers(found: Found, resources: Mapping[str, Any]) -> Iterator[Finding
         return
     pages = found.clients.other("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     subscriptions = [one for page in pages for one in page["Subscriptions"]]
-    confirmed = [one for one in subscriptions if one["SubscriptionArn"] != _PENDING]
+    confirmed = [one for one in subscriptions if one["SubscriptionArn"].startswith("arn:")]
     if confirmed:
         yield good(what, f"{counted(len(confirmed), 'subscriber')} confirmed")
     elif subscriptions:
-        yield wrong(what, "a subscription waits to be confirmed", "follow the link in the mail that SNS has sent")
+        told = "no subscription is confirmed: it waits, or somebody has unsubscribed"
+        yield wrong(what, told, f"follow the link in the mail that SNS has sent, or subscribe to {topic} again")
     else:
         yield wrong(what, "nobody hears of alarms", f"deploy with AlarmEmail, or subscribe to {topic}")
 

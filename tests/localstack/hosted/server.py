@@ -23,6 +23,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 # Of the process and of the container alike.
 COMMON = {
     "DISABLE_EVENTS": "1",  # nothing is told to anybody
+    "SQS_DISABLE_CLOUDWATCH_METRICS": "1",  # or an alarm of a scenario's dead letters is another one's trouble
     "SQS_ENDPOINT_STRATEGY": "path",  # queue URLs without host names of their own
     # An empty queue is asked again soon: its own back-off reaches ten seconds.
     "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.2",

@@ -70,7 +70,7 @@ class Photo:
 
 # Archived; encrypted with a key of the uploader's own; under a KMS key that the role may not use.
 UNREADABLE = frozenset({"InvalidObjectState", "InvalidRequest", "AccessDenied", "403"})
-READABLE = "upload it in the storage class STANDARD and with S3's own encryption"
+_READABLE = "upload it in the storage class STANDARD and with S3's own encryption"
 
 
 def look(world: World, bucket: str, key: str, *, most: int = HEAD_BYTES) -> Photo | None:
@@ -92,7 +92,7 @@ def look(world: World, bucket: str, key: str, *, most: int = HEAD_BYTES) -> Phot
             return None
         if code in UNREADABLE:
             told = f"S3 does not hand {key} out ({code})"
-            raise Rejected(Problem("OBJECT_UNREADABLE", told, READABLE)) from None
+            raise Rejected(Problem("OBJECT_UNREADABLE", told, _READABLE)) from None
         if code != "InvalidRange":  # an empty object has no first byte
             raise
         reply, head, size = s3.head_object(Bucket=bucket, Key=key), b"", 0

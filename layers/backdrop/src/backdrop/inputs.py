@@ -141,9 +141,6 @@ def _told(key: str) -> Iterator[None]:
         if code in _GONE:
             told = f"{key} is no longer there as it was dropped ({code})"
             raise Rejected(Problem("PHOTO_GONE", told, "upload it again to run it")) from None
-        if code in drops.UNREADABLE:
-            told = f"S3 does not hand {key} out ({code})"
-            raise Rejected(Problem("OBJECT_UNREADABLE", told, drops.READABLE)) from None
         raise Later("STORAGE_BUSY", f"{key} could not be read or staged just now ({code})") from None
     except BotoCoreError as error:
         why = type(error).__name__

@@ -1,7 +1,7 @@
 """The verbs, and the only place that knows the order of steps.
 
     intake.take_drop      a key was named: what lies there becomes jobs, a wait, or a refusal
-    posting.advance       whatever a job needs next: claim and post, ask, fetch; `step` for one that is at hand
+    posting.advance       whatever a job needs next: claim and post, ask, fetch; `begin` for those just made
     finishing.complete    an outcome is known: deliver, try again, or fail
     receiving.receive     a callback came
     sweeping.sweep        whatever is due, whatever became of messages, leases and callbacks

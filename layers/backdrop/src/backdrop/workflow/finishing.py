@@ -214,7 +214,8 @@ def _bring_once(world: World, job: Job, output: Output, number: int | None, *, a
 
     formats = [output.format] if output.format else list(keys.EXTENSIONS)
     told: dict[str, Any] = {"job_id": job.job_id, "attempt": job.won, "number": number or 1}
-    home = results.already_home(world, [key_for(name) for name in formats], **told) if again else None
+    look = again or not output.url  # without a URL it is known to be home
+    home = results.already_home(world, [key_for(name) for name in formats], **told) if look else None
     return home or results.bring_home(
         world, output, key_for=key_for, provider_origin=world.settings.base_url(job.provider), **told
     )

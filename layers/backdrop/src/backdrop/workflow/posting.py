@@ -18,6 +18,8 @@ from backdrop.workflow import accounts, admitting, finishing
 from backdrop.workflow.finishing import LEASE_MARGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backdrop.jobs import Job
     from backdrop.providers.base import Finished, Outcome, Provider
     from backdrop.world import World
@@ -42,6 +44,15 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
     job = jobs.get(world, job_id)
     if job is not None:
         step(world, job, may_block=may_block)
+
+
+def begin(world: World, ready: Sequence[Job], *, may_block: bool) -> None:
+    """The first step of jobs that were made just now; all but the first are read again, since that may have blocked."""
+    for number, job in enumerate(ready):
+        if number == 0:
+            step(world, job, may_block=may_block)
+        else:
+            advance(world, job.job_id, may_block=may_block)
 
 
 def step(world: World, job: Job, *, may_block: bool) -> None:
