@@ -125,7 +125,7 @@ up: setup ## keep the whole stack running and say how to drop files into it
 
 .PHONY: test
 test: setup .venv-sam/.ready .venv-checks/.ready .venv-localstack/.ready ## everything: lint, types, tests with coverage, findings, a demo in trouble, LocalStack; with the time of each
-	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck cover findings trouble test-localstack
+	@$(BIN)/python tests/parts.py "$(MAKE)" lint typecheck+findings trouble cover+test-localstack
 
 .PHONY: lint
 lint: setup ## ruff: rules and format

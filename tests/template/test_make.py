@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,3 +128,36 @@ def test_the_runner_is_content_when_all_is_well(root: Path, tmp_path: Path) -> N
     """All parts well, nothing left behind: 0, also where there is no repository."""
     (tmp_path / "Makefile").write_text("well:\n\t@true\n", encoding="utf-8")
     assert run_parts(root, tmp_path, "well", "well").returncode == 0
+
+
+def test_parts_side_by_side_run_at_once_and_print_apart(root: Path, tmp_path: Path) -> None:
+    """Each of two parts waits for the other to begin; what they print does not mix, and either can fail the whole."""
+    waits = "n=0; until test -e {other} || test $$n -gt 200; do n=$$((n+1)); sleep 0.05; done; test -e {other}"
+    recipe = "\t@touch {own}; echo {own} begins; {waits}; echo {own} ends\n"
+    lines = [
+        f"{own}:\n" + recipe.format(own=own, waits=waits.format(other=other))
+        for own, other in (("here", "there"), ("there", "here"))
+    ]
+    (tmp_path / "Makefile").write_text("".join(lines) + "bad:\n\t@exit 3\n", encoding="utf-8")
+    done = run_parts(root, tmp_path, "here+there")
+    assert done.returncode == 0, done.stdout
+    assert "here begins\nhere ends\n--- there\nthere begins\nthere ends\n---\n" in done.stdout
+    assert run_parts(root, tmp_path, "here+there+bad").returncode == 1
+
+
+def test_an_interrupt_ends_every_part(root: Path, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of parts side by side leaves none of them running."""
+    (tmp_path / "Makefile").write_text("a b:\n\t@echo $$$$ > $@.pid; exec sleep 60\n", encoding="utf-8")
+    command = [sys.executable, str(root / "tests" / "parts.py"), MAKE, "a+b"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as parts:
+        pids = [tmp_path / "a.pid", tmp_path / "b.pid"]
+        until = time.monotonic() + 30
+        while not all(pid.exists() and pid.read_text() for pid in pids) and time.monotonic() < until:
+            time.sleep(0.05)
+        parts.send_signal(signal.SIGINT)
+        assert parts.wait(timeout=30) != 0
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
