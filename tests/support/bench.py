@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import ssl
 import sys
 import threading
 import time
@@ -31,7 +32,6 @@ from backdrop.workflow import posting, receiving, sweeping
 from backdrop.world import Clients, World
 from backdrop_cli import aws
 from backdrop_cli import template as templates
-from backdrop_cli.sandbox import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,6 +149,7 @@ class Bench:
 
     world: World
     sandbox: str
+    control: httpx.Client
     door: Door
     metrics: Counted
     log: Quiet
@@ -280,17 +281,17 @@ class Bench:
 
     def trouble(self, **switches: Any) -> None:
         """Switch trouble on in the sandbox."""
-        httpx.put(f"{self.sandbox}/_sandbox/trouble", json=switches, trust_env=False).raise_for_status()
+        self.control.put("trouble", json=switches).raise_for_status()
 
     def paid(self) -> list[dict[str, Any]]:
         """The accepted paid POSTs in the sandbox's ledger."""
-        reply = httpx.get(f"{self.sandbox}/_sandbox/ledger", trust_env=False).raise_for_status().json()
+        reply = self.control.get("ledger").raise_for_status().json()
         entries: list[dict[str, Any]] = reply["entries"]
         return entries
 
     def requests(self) -> list[dict[str, Any]]:
         """What the sandbox was asked, oldest first."""
-        reply = httpx.get(f"{self.sandbox}/_sandbox/requests", trust_env=False).raise_for_status().json()
+        reply = self.control.get("requests").raise_for_status().json()
         seen: list[dict[str, Any]] = reply["requests"]
         return seen
 
@@ -319,17 +320,51 @@ def _aws(_inert_credentials: None) -> Iterator[templates.Template]:
 
 
 @pytest.fixture(scope="session")
+def _clients(_aws: templates.Template) -> Clients:
+    """Every client, made once: they know nothing but where to ask, and making them is a quarter of a short test."""
+    made = Clients()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", _aws.place.endpoint_url)
+        _ = made.s3, made.dynamodb, made.dynamodb_once, made.sqs, made.secrets
+    return made
+
+
+def fresh(made: Clients) -> Clients:
+    """A new environment's clients, which share the connections of `made` but know no secret yet."""
+    clients = Clients()
+    names = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
+    clients.__dict__.update({name: getattr(made, name) for name in names})
+    return clients
+
+
+@pytest.fixture(scope="session")
+def _control(_sandbox: str) -> Iterator[httpx.Client]:
+    """The sandbox's own routes; plain HTTP, so that no trusted roots are read for each question."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    once = {"Connection": "close"}  # on a kept one a delayed acknowledgement costs 40 ms
+    with httpx.Client(base_url=f"{_sandbox}/_sandbox/", trust_env=False, verify=tls, headers=once) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def _sandbox(_aws: templates.Template) -> Iterator[str]:
+    from backdrop_cli.sandbox import server  # noqa: PLC0415 - seconds of imports, only for who asks for a sandbox
+
     with server.running(image_origins=[_aws.place.endpoint_url]) as box:
         yield box.url
 
 
 @pytest.fixture
 def bench(
-    _aws: templates.Template, _sandbox: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    _aws: templates.Template,
+    _clients: Clients,
+    _sandbox: str,
+    _control: httpx.Client,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Bench]:
     """An empty bench: trouble off, ledger empty, no messages, a folder of its own."""
-    httpx.post(f"{_sandbox}/_sandbox/reset", trust_env=False).raise_for_status()
+    _control.post("reset").raise_for_status()
     # For each test anew: other tests of this process point the environment at servers of their own.
     monkeypatch.setenv("AWS_ENDPOINT_URL", _aws.place.endpoint_url)
     door, metrics, log, ahead = Door(), Counted(), Quiet(), [0.0]
@@ -339,7 +374,7 @@ def bench(
         input_bucket=_aws.name("InputBucket"),
         output_bucket=_aws.name("OutputBucket"),
         staging_bucket=_aws.name("StagingBucket"),
-        work_queue_url=boto3.client("sqs").create_queue(QueueName=f"work-{time.time_ns()}")["QueueUrl"],
+        work_queue_url=_clients.sqs.create_queue(QueueName=f"work-{time.time_ns()}")["QueueUrl"],
         provider_secret=_aws.name("ProviderSecret"),
         callback_secret=_aws.name("CallbackSecret"),
         callback_base_url=door.url,
@@ -348,9 +383,9 @@ def bench(
         imagepipeline_base_url=_sandbox,
         **changes,
     )
-    world = World(settings, Clients(), log, metrics, now=lambda: time.time() + ahead[0])
+    world = World(settings, fresh(_clients), log, metrics, now=lambda: time.time() + ahead[0])
     safe = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
-    yield Bench(world, _sandbox, door, metrics, log, f"{safe}-{time.time_ns()}", ahead)
+    yield Bench(world, _sandbox, _control, door, metrics, log, f"{safe}-{time.time_ns()}", ahead)
     _close_rows(world)
     empty_buckets(_aws)
     door.close()
