@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backdrop import keys, table
-from backdrop.states import MOVES, TERMINAL, State
+from backdrop.states import MOVES, SWEPT, TERMINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -165,29 +165,35 @@ def move(
     look_in: float = 0,
     put: Mapping[str, Any] | None = None,
     pool: str = "",
+    keep_earlier: bool = False,
 ) -> Job | None:
     """Make the move `name`; the row as it then is, or None when somebody was faster.
 
     Besides the table of states the row must still be of this `job`'s attempt, and of its lease where it holds one.
-    `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `pool` is what a HELD
+    `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `keep_earlier`: where
+    it looks sooner already, that stays, since another time costs two more writes of the index. `pool` is what a HELD
     job waits for, when that is not its provider's account.
     """
     rule = MOVES[name]
     now = milliseconds(world)
     changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(put or {})}
     drop: tuple[str, ...] = ()
-    if rule.target in TERMINAL:
-        drop = ("open", "open_at")
-        changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
-    else:
-        changes["open"] = _partition(job, rule.target, pool)
-        changes["open_at"] = now + int(look_in * 1000)
-        drop = ("expires_at",)
+    due = now + int(look_in * 1000)
     bound: dict[str, Any] = {f"from{n}": str(state) for n, state in enumerate(sorted(rule.sources))}
     condition = f"#state IN ({', '.join(f':{name}' for name in bound)}) AND #attempt = :attempt"
     bound["attempt"] = job.attempt
     condition += " AND #lease = :lease"
     bound["lease"] = job.lease
+    if rule.target in TERMINAL:
+        drop = ("open", "open_at")
+        changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
+    elif keep_earlier and {job.state, rule.target} <= SWEPT and job.open_at <= due:
+        condition += " AND #open = :open"  # it is in the index, and stays there
+        bound["open"] = due_partition(job.job_id)
+    else:
+        changes["open"] = _partition(job, rule.target, pool)
+        changes["open_at"] = due
+        drop = ("expires_at",)
     tried = table.attempt(world, job.job_id, put=changes, drop=drop, condition=condition, values=bound)
     item = tried.item
     # Refused by our own write, when its reply was lost and the client asked again: no two writes have the same lease.

@@ -145,6 +145,7 @@ def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> tuple[Job
             current,
             "retake" if again else "finish",
             look_in=world.time_left() + LEASE_MARGIN,
+            keep_earlier=True,  # most are home before anybody looks; who finds it leased leaves it alone
             put=put | {"facts": {**current.facts, **outcome.facts}},
         )
         if taken:
