@@ -8,8 +8,8 @@ not allow: the condition is built from it. Times in the table are milliseconds s
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import dataclass, field, fields
+import secrets
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class Job:
     delivered_at: int = 0
     looks: int = 0  # in a row without progress: what back-off grows with
     won: int = 0  # the attempt that succeeded: any that was opened may
-    outputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)  # the `key` of each; their records hold the rest
     facts: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
 
@@ -93,6 +93,22 @@ class Job:
 
 
 _JSON = ("spec", "outputs", "facts", "error")  # kept as JSON text: numbers stay as the provider wrote them
+# What is as a new job has it need not be written: below 1 KB each write of a row costs half. But for what conditions
+# and paths name, and the reason, which people look for.
+_SILENT = {
+    one.name: one.default if one.default_factory is MISSING else one.default_factory()
+    for one in fields(Job)
+    if (one.default, one.default_factory) != (MISSING, MISSING)
+    and one.name not in {"attempt", "lease", "runs", "error"}
+}
+
+
+_DERIVED = frozenset({"bucket", "version_id"})  # they begin `source` and `drop_version`
+
+
+def _silent(name: str, value: object) -> bool:
+    """Whether an attribute says nothing that the row without it does not say."""
+    return name in _DERIVED or (name in _SILENT and value == _SILENT[name])
 
 
 def _row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +124,8 @@ def _job(item: Mapping[str, Any]) -> Job:
         if name in values:
             values[name] = json.loads(values[name])
     values["state"] = State(values["state"])
+    values["bucket"] = item["source"].partition("/")[0]
+    values["version_id"] = item["drop_version"].partition("/")[0]
     return Job(**values)
 
 
@@ -147,6 +165,7 @@ def create(world: World, job: Job) -> bool:
     """Write a QUEUED job, whose turn may come at once; False when it is there already."""
     now = milliseconds(world)
     row = {f.name: getattr(job, f.name) for f in fields(Job)}
+    row = {name: value for name, value in row.items() if not _silent(name, value)}
     row |= {
         "state": str(job.state),
         "source": job.source,
@@ -176,8 +195,9 @@ def move(
     """
     rule = MOVES[name]
     now = milliseconds(world)
-    changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(put or {})}
-    drop: tuple[str, ...] = ()
+    told = {name: value for name, value in (put or {}).items() if not _silent(name, value)}
+    changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(told)}
+    drop = tuple(name for name in put or {} if name not in told)
     due = now + int(look_in * 1000)
     bound: dict[str, Any] = {f"from{n}": str(state) for n, state in enumerate(sorted(rule.sources))}
     condition = f"#state IN ({', '.join(f':{name}' for name in bound)}) AND #attempt = :attempt"
@@ -185,7 +205,7 @@ def move(
     condition += " AND #lease = :lease"
     bound["lease"] = job.lease
     if rule.target in TERMINAL:
-        drop = ("open", "open_at")
+        drop += ("open", "open_at")
         changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
     elif keep_earlier and {job.state, rule.target} <= SWEPT and job.open_at <= due:
         condition += " AND #open = :open"  # it is in the index, and stays there
@@ -193,7 +213,7 @@ def move(
     else:
         changes["open"] = _partition(job, rule.target, pool)
         changes["open_at"] = due
-        drop = ("expires_at",)
+        drop += ("expires_at",)
     tried = table.attempt(world, job.job_id, put=changes, drop=drop, condition=condition, values=bound)
     item = tried.item
     # Refused by our own write, when its reply was lost and the client asked again: no two writes have the same lease.
@@ -213,12 +233,12 @@ def _partition(job: Job, state: State, pool: str) -> str:
 
 def leased(world: World, seconds: float) -> dict[str, Any]:
     """The attributes of a row that the caller holds for `seconds`."""
-    return {"lease": f"held/{uuid.uuid4().hex}", "lease_until": milliseconds(world) + int(seconds * 1000)}
+    return {"lease": f"held/{secrets.token_urlsafe(12)}", "lease_until": milliseconds(world) + int(seconds * 1000)}
 
 
 def released() -> dict[str, Any]:
     """The attributes of a row that nobody holds; each release is another, so that no older reading fits it again."""
-    return {"lease": f"free/{uuid.uuid4().hex}", "lease_until": 0}
+    return {"lease": f"free/{secrets.token_urlsafe(12)}", "lease_until": 0}
 
 
 def note_run(world: World, job: Job, attempt: int, run_id: str) -> Job | None:
