@@ -219,7 +219,6 @@ def write_row(
     job_id = keys.drop_row_id(bucket, key)
     item: dict[str, Any] = {
         "job_id": job_id,
-        "source": f"{bucket}/{key}",
         "bucket": bucket,
         "key": key,
         "state": row.state,

@@ -274,5 +274,9 @@ def many(world: World, job_ids: Iterable[str]) -> list[Job]:
 
 def of_source(world: World, bucket: str, key: str) -> list[Job]:
     """The jobs of one photo, at most 100."""
-    ids = table.of_source(world, f"{bucket}/{key}")
-    return many(world, (row for row in ids if not row.startswith("drop#")))
+    return many(world, table.of_source(world, f"{bucket}/{key}"))
+
+
+def known(world: World, bucket: str, key: str) -> bool:
+    """Whether the table has a job of this photo, or a row of its drop."""
+    return bool(table.of_source(world, f"{bucket}/{key}", limit=1) or table.get(world, keys.drop_row_id(bucket, key)))
