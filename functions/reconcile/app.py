@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 
 
 def take_message(world: World, body: str) -> None:
-    """Advance one job, tend one provider's gate, or look again at one drop and advance what comes of it."""
+    """Advance one job, tend one provider's gate, or look (again) at one drop and advance what comes of it."""
     from backdrop.workflow import admitting, intake, posting  # noqa: PLC0415 - imported with the first message
 
     message = json.loads(body)
@@ -38,6 +38,9 @@ def take_message(world: World, body: str) -> None:
         admitting.tend(world, message["gate"])
     elif "drop" in message:
         ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
+        posting.begin(world, ready, may_block=True)
+    elif "waiting" in message:
+        ready = intake.look_again(world, message["waiting"]["bucket"], message["waiting"]["key"])
         posting.begin(world, ready, may_block=True)
     else:
         posting.advance(world, message["job_id"], may_block=True)

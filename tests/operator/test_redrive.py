@@ -12,7 +12,7 @@ from console import console
 from backdrop import jobs
 from backdrop.errors import Problem
 from backdrop.states import State
-from backdrop.workflow import intake, redriving
+from backdrop.workflow import making, redriving
 from backdrop_cli.operator import selecting
 from backdrop_cli.operator.failures import Stopped
 from backdrop_cli.operator.selecting import Wanted
@@ -178,7 +178,7 @@ def test_what_would_not_be_that_job_is_left_alone(bench: Bench, desk: Console, c
             bench.later(1)
             bench.drop("a.png.json", CUT)
         case "attempts":
-            put = {"attempt": intake.MOST_ATTEMPTS, "error": job.error}
+            put = {"attempt": making.MOST_ATTEMPTS, "error": job.error}
             assert jobs.move(bench.world, job, "redrive", put=put)
             (again,) = bench.jobs()
             assert jobs.move(bench.world, again, "fail", put={"error": job.error, **jobs.released()})

@@ -272,7 +272,7 @@ class Life:
         moments: list[float] = [row["open_at"] / 1000 for row in rows if "open" in row]
         for row in rows:
             if row["job_id"].startswith("gate#"):
-                moments += [float(str(held).rpartition("/")[2]) / 1000 for held in row.get("places", {}).values()]
+                moments += [float(str(held).rpartition("/")[2]) for held in row.get("places", {}).values()]
         if not moments:
             return None
         minute = max(math.ceil((min(moments) - self.ground.clock.start) / MINUTE), self._swept + 1)

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from ground import moto
 
-from backdrop import callbacks, drops, spec
+from backdrop import callbacks, drops, spec, work
 from backdrop.errors import Rejected
 from backdrop.settings import Settings
 from backdrop.telemetry import logger
@@ -71,6 +71,7 @@ def test_drops_are_read(name: str, keys: list[str]) -> None:
 def test_work_and_schedule_are_told_apart() -> None:
     """What wakes reconcile is a queue's records, or the schedule's event without any."""
     assert set(json.loads(read("work-job.json")["Records"][0]["body"])) == {"job_id"}
+    assert json.loads(read("work-waiting.json")["Records"][0]["body"]) == work.waiting(BUCKET, HARD_KEY)
     schedule = read("schedule.json")
     assert "Records" not in schedule
     assert schedule["resources"][0].endswith(":rule/backdrop-sweep")

@@ -28,6 +28,18 @@ def test_the_spec_may_come_first(bench: Bench) -> None:
     assert len(bench.paid()) == 1
 
 
+@pytest.mark.parametrize("first", ["a.png", "a.png.YAML"])
+def test_an_unusual_spelling_is_found_in_either_order(bench: Bench, first: str) -> None:
+    """A sidecar whose extension is written in capitals runs as soon as both are there."""
+    files: dict[str, bytes | str] = {"a.png": picture(), "a.png.YAML": "model: bria/background/remove\n"}
+    bench.drop(first, files.pop(first))
+    assert not bench.jobs()
+    ((name, data),) = files.items()
+    bench.drop(name, data)
+    assert bench.only().spec_key.endswith("a.png.YAML")
+    assert [job.state for job in bench.finish()] == [State.SUCCEEDED]
+
+
 @pytest.mark.parametrize("default", [False, True])
 def test_both_at_the_same_moment_are_one_job(bench: Bench, default: bool) -> None:  # noqa: FBT001 - the two cases
     """Photo and sidecar handled by two workers at once, with and without a folder default: one job, paid once."""

@@ -194,6 +194,22 @@ def test_a_lease_that_ran_out_is_unknown_not_free(bench: Bench) -> None:
     assert len(bench.paid()) == 1
 
 
+def test_a_due_time_that_comes_sooner_stays(bench: Bench) -> None:
+    """Accepting and finishing leave the row where the sweep finds it in time already, and never later than asked."""
+    bench.trouble(callback_lost=True)
+    start(bench)
+    job = bench.only()
+    assert job.state is State.RUNNING
+    assert job.open_at <= job.accepted_at + bench.world.settings.poll_after_seconds * 1000
+    held = jobs.leased(bench.world, 600)
+    later = jobs.move(bench.world, job, "finish", look_in=600, put={"won": 1, **held}, keep_earlier=True)
+    assert later
+    assert later.open_at == job.open_at
+    sooner = jobs.move(bench.world, later, "retake", look_in=1, put=jobs.released(), keep_earlier=True)
+    assert sooner
+    assert sooner.open_at < job.open_at
+
+
 def test_a_paused_holder_that_wakes_up_changes_nothing(bench: Bench) -> None:
     """Who lost its lease cannot move the job: its update is refused."""
     bench.trouble(callback_lost=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,15 +66,15 @@ def test_a_drop_becomes_its_result(bench: Bench, spec: dict[str, Any], formats: 
     (job,) = bench.finish()
     assert job.state is State.SUCCEEDED, job.error
     assert len(bench.paid()) == 1
-    assert [output["format"] for output in job.outputs] == formats
-    for output in job.outputs:
-        found, size = shape(bench.output(output["key"]))
-        assert found == output["format"]
-        assert size == (output["width"], output["height"])
+    records = [json.loads(bench.output(f"{output['key']}.json")) for output in job.outputs]
+    assert [record["output"]["format"] for record in records] == formats
+    for output, record in zip(job.outputs, records, strict=True):
+        data, told = bench.output(output["key"]), record["output"]
+        assert shape(data) == (told["format"], (told["width"], told["height"]))
+        assert sha256(data).hexdigest() == told["sha256"]
+        assert told["key"] == output["key"]
         assert output["key"].startswith(f"{key}.{job.label}.")
-        record = json.loads(bench.output(f"{output['key']}.json"))
         assert record["job_id"] == job.job_id
-        assert record["output"]["sha256"] == output["sha256"]
         assert record["source"]["version_id"] == job.version_id
         assert record["times"]["total_seconds"] is not None
     assert set(bench.outputs()) == {o["key"] for o in job.outputs} | {f"{o['key']}.json" for o in job.outputs}

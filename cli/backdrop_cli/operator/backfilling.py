@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backdrop import keys, table, work
+from backdrop import jobs, keys, work
 from backdrop.errors import Rejected
 from backdrop_cli.operator import prices
 from backdrop_cli.operator.admission import spending
@@ -154,7 +154,7 @@ def _known(found: Found, records: Sequence[str]) -> Callable[[str], bool]:
     def known(key: str) -> bool:
         place = bisect_left(records, f"{key}.")
         has_result = place < len(records) and records[place].startswith(f"{key}.")
-        return has_result or bool(table.of_source(world, f"{bucket}/{key}", limit=1))
+        return has_result or jobs.known(world, bucket, key)
 
     return known
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from backdrop import jobs, keys, table
+from backdrop import jobs, keys
 from backdrop_cli.operator.failures import BAD_INPUT, Stopped
 from backdrop_cli.operator.reach import Found
 from backdrop_cli.paths import printable
@@ -147,7 +147,7 @@ def there(found: Found, bucket: str, key: str) -> dict[str, Any] | None:
 
 def _known(found: Found, key: str) -> bool:
     """Whether the table has a job or a row of this key."""
-    return bool(table.of_source(found.world, f"{found.world.settings.input_bucket}/{key}", limit=1))
+    return jobs.known(found.world, found.world.settings.input_bucket, key)
 
 
 def _meant(found: Found, key: str) -> str:

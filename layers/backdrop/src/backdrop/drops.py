@@ -136,15 +136,29 @@ class SpecFile:
     is_default: bool
 
 
-def find_spec(world: World, bucket: str, image_key: str) -> SpecFile | None:
-    """The sidecar of a photo, else the nearest folder default, else None.
+def usual_sidecar(world: World, bucket: str, image_key: str) -> SpecFile | None:
+    """A sidecar under one of its usual names, or None: asking for all three costs a quarter of listing them.
+
+    There may be another beside it, or one whose extension is written otherwise: `find_spec` sees every one.
+    """
+    found = (sidecar(world, bucket, image_key + extension) for extension in keys.SPEC_EXTENSIONS)
+    return next((one for one in found if one), None)
+
+
+def sidecar(world: World, bucket: str, key: str) -> SpecFile | None:
+    """The sidecar under this very key, or None."""
+    return _read(world, bucket, key, is_default=False)
+
+
+def find_spec(world: World, bucket: str, image_key: str, *, seen: SpecFile | None = None) -> SpecFile | None:
+    """The sidecar of a photo, else the nearest folder default, else None. `seen` was read a moment ago.
 
     Raises:
         Rejected: there are two sidecars, or two defaults in one folder.
     """
     found = _only(_named(world, bucket, f"{image_key}.", keys.Kind.SIDECAR, image_key), image_key)
     if found:
-        return _read(world, bucket, found, is_default=False)
+        return seen if seen and seen.key == found else sidecar(world, bucket, found)
     for folder in keys.folders_up(image_key):
         prefix = f"{folder}/{keys.DEFAULT_STEM}." if folder else f"{keys.DEFAULT_STEM}."
         found = _only(_named(world, bucket, prefix, keys.Kind.DEFAULT, image_key), folder or "the bucket")
@@ -205,7 +219,6 @@ def write_row(
     job_id = keys.drop_row_id(bucket, key)
     item: dict[str, Any] = {
         "job_id": job_id,
-        "source": f"{bucket}/{key}",
         "bucket": bucket,
         "key": key,
         "state": row.state,

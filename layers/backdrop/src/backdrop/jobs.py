@@ -8,13 +8,13 @@ not allow: the condition is built from it. Times in the table are milliseconds s
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import dataclass, field, fields
+import secrets
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backdrop import keys, table
-from backdrop.states import MOVES, TERMINAL, State
+from backdrop.states import MOVES, SWEPT, TERMINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +64,7 @@ class Job:
     delivered_at: int = 0
     looks: int = 0  # in a row without progress: what back-off grows with
     won: int = 0  # the attempt that succeeded: any that was opened may
-    outputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)  # the `key` of each; their records hold the rest
     facts: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
 
@@ -93,6 +93,22 @@ class Job:
 
 
 _JSON = ("spec", "outputs", "facts", "error")  # kept as JSON text: numbers stay as the provider wrote them
+# What is as a new job has it need not be written: below 1 KB each write of a row costs half. But for what conditions
+# and paths name, and the reason, which people look for.
+_SILENT = {
+    one.name: one.default if one.default_factory is MISSING else one.default_factory()
+    for one in fields(Job)
+    if (one.default, one.default_factory) != (MISSING, MISSING)
+    and one.name not in {"attempt", "lease", "runs", "error"}
+}
+
+
+_DERIVED = frozenset({"bucket", "version_id"})  # they begin `source` and `drop_version`
+
+
+def _silent(name: str, value: object) -> bool:
+    """Whether an attribute says nothing that the row without it does not say."""
+    return name in _DERIVED or (name in _SILENT and value == _SILENT[name])
 
 
 def _row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +124,8 @@ def _job(item: Mapping[str, Any]) -> Job:
         if name in values:
             values[name] = json.loads(values[name])
     values["state"] = State(values["state"])
+    values["bucket"] = item["source"].partition("/")[0]
+    values["version_id"] = item["drop_version"].partition("/")[0]
     return Job(**values)
 
 
@@ -147,6 +165,7 @@ def create(world: World, job: Job) -> bool:
     """Write a QUEUED job, whose turn may come at once; False when it is there already."""
     now = milliseconds(world)
     row = {f.name: getattr(job, f.name) for f in fields(Job)}
+    row = {name: value for name, value in row.items() if not _silent(name, value)}
     row |= {
         "state": str(job.state),
         "source": job.source,
@@ -165,29 +184,36 @@ def move(
     look_in: float = 0,
     put: Mapping[str, Any] | None = None,
     pool: str = "",
+    keep_earlier: bool = False,
 ) -> Job | None:
     """Make the move `name`; the row as it then is, or None when somebody was faster.
 
     Besides the table of states the row must still be of this `job`'s attempt, and of its lease where it holds one.
-    `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `pool` is what a HELD
+    `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `keep_earlier`: where
+    it looks sooner already, that stays, since another time costs two more writes of the index. `pool` is what a HELD
     job waits for, when that is not its provider's account.
     """
     rule = MOVES[name]
     now = milliseconds(world)
-    changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(put or {})}
-    drop: tuple[str, ...] = ()
-    if rule.target in TERMINAL:
-        drop = ("open", "open_at")
-        changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
-    else:
-        changes["open"] = _partition(job, rule.target, pool)
-        changes["open_at"] = now + int(look_in * 1000)
-        drop = ("expires_at",)
+    told = {name: value for name, value in (put or {}).items() if not _silent(name, value)}
+    changes: dict[str, Any] = {"state": str(rule.target), "moved_at": now, **_row(told)}
+    drop = tuple(name for name in put or {} if name not in told)
+    due = now + int(look_in * 1000)
     bound: dict[str, Any] = {f"from{n}": str(state) for n, state in enumerate(sorted(rule.sources))}
     condition = f"#state IN ({', '.join(f':{name}' for name in bound)}) AND #attempt = :attempt"
     bound["attempt"] = job.attempt
     condition += " AND #lease = :lease"
     bound["lease"] = job.lease
+    if rule.target in TERMINAL:
+        drop += ("open", "open_at")
+        changes["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
+    elif keep_earlier and {job.state, rule.target} <= SWEPT and job.open_at <= due:
+        condition += " AND #open = :open"  # it is in the index, and stays there
+        bound["open"] = due_partition(job.job_id)
+    else:
+        changes["open"] = _partition(job, rule.target, pool)
+        changes["open_at"] = due
+        drop += ("expires_at",)
     tried = table.attempt(world, job.job_id, put=changes, drop=drop, condition=condition, values=bound)
     item = tried.item
     # Refused by our own write, when its reply was lost and the client asked again: no two writes have the same lease.
@@ -207,12 +233,12 @@ def _partition(job: Job, state: State, pool: str) -> str:
 
 def leased(world: World, seconds: float) -> dict[str, Any]:
     """The attributes of a row that the caller holds for `seconds`."""
-    return {"lease": f"held/{uuid.uuid4().hex}", "lease_until": milliseconds(world) + int(seconds * 1000)}
+    return {"lease": f"held/{secrets.token_urlsafe(12)}", "lease_until": milliseconds(world) + int(seconds * 1000)}
 
 
 def released() -> dict[str, Any]:
     """The attributes of a row that nobody holds; each release is another, so that no older reading fits it again."""
-    return {"lease": f"free/{uuid.uuid4().hex}", "lease_until": 0}
+    return {"lease": f"free/{secrets.token_urlsafe(12)}", "lease_until": 0}
 
 
 def note_run(world: World, job: Job, attempt: int, run_id: str) -> Job | None:
@@ -248,5 +274,9 @@ def many(world: World, job_ids: Iterable[str]) -> list[Job]:
 
 def of_source(world: World, bucket: str, key: str) -> list[Job]:
     """The jobs of one photo, at most 100."""
-    ids = table.of_source(world, f"{bucket}/{key}")
-    return many(world, (row for row in ids if not row.startswith("drop#")))
+    return many(world, table.of_source(world, f"{bucket}/{key}"))
+
+
+def known(world: World, bucket: str, key: str) -> bool:
+    """Whether the table has a job of this photo, or a row of its drop."""
+    return bool(table.of_source(world, f"{bucket}/{key}", limit=1) or table.get(world, keys.drop_row_id(bucket, key)))

@@ -22,6 +22,7 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED})
 OPEN = frozenset(State) - TERMINAL
+SWEPT = OPEN - {State.QUEUED, State.HELD}  # those that the sweep looks at by time, not their provider's gate
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def due(world: World, partition: str, until: int, *, limit: int) -> Iterator[tup
 
 
 def of_source(world: World, source: str, *, limit: int = 100) -> list[str]:
-    """Keys of the rows whose `source` this is (`<bucket>/<key>`), at most `limit`; eventually consistent."""
+    """Ids of the jobs whose `source` this is (`<bucket>/<key>`), at most `limit`; eventually consistent."""
     reply = world.aws.dynamodb.query(
         TableName=world.settings.job_table,
         IndexName="by_source",

@@ -25,8 +25,13 @@ def job(job_id: str) -> dict[str, str]:
 
 
 def drop(bucket: str, key: str) -> dict[str, dict[str, str]]:
-    """The message that asks for a drop to be looked at again."""
+    """The message that asks for a drop to be looked at, as an event of S3 would."""
     return {"drop": {"bucket": bucket, "key": key}}
+
+
+def waiting(bucket: str, key: str) -> dict[str, dict[str, str]]:
+    """The message that asks for a drop to be looked at again, if it waits still."""
+    return {"waiting": {"bucket": bucket, "key": key}}
 
 
 def gate(provider: str) -> dict[str, str]:

@@ -178,7 +178,7 @@ def _reap(world: World, gate: Gate) -> int:
     sent = 0
     now = jobs.milliseconds(world)
     for job_id, text in gate.places.items():
-        if gates.place(text).until > now:
+        if gates.place(text).until * 1000 > now:
             continue
         job = jobs.get(world, job_id)
         keeps = _keeps(job, now)

@@ -140,16 +140,20 @@ def _take(world: World, job: Job, attempt: int, outcome: Succeeded) -> tuple[Job
         put |= {"won": attempt}
         if not again:
             put |= {"finished_at": now, "looks": 0, "held_at": 0}
+        facts = {**current.facts, **outcome.facts}
+        if not current.run_of(attempt):  # a run can be asked for them again: then only the record keeps them
+            put["facts"] = facts
         taken = jobs.move(
             world,
             current,
             "retake" if again else "finish",
             look_in=world.time_left() + LEASE_MARGIN,
-            put=put | {"facts": {**current.facts, **outcome.facts}},
+            keep_earlier=True,  # most are home before anybody looks; who finds it leased leaves it alone
+            put=put,
         )
         if taken:
             _free(world, current)
-            return taken, again
+            return replace(taken, facts=facts), again
         current = jobs.get(world, job.job_id)
     return None, False
 
@@ -174,7 +178,7 @@ def _deliver(world: World, job: Job, outcome: Succeeded, *, again: bool) -> Job 
         world,
         job,
         "deliver",
-        put={"outputs": outputs, "delivered_at": now, "error": {}, **jobs.released()},
+        put={"outputs": [{"key": one["key"]} for one in outputs], "delivered_at": now, "error": {}, **jobs.released()},
     )
     if moved:
         world.metric("JobsSucceeded")

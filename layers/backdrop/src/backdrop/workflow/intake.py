@@ -1,8 +1,7 @@
 """A key was named by an event: what lies there now becomes jobs, a wait, or a refusal.
 
-Promises that every photo, sidecar, folder default and stray file leaves a visible trace, and that the same drop
-named any number of times becomes each of its jobs once. Refuses what a provider would refuse anyway, before it is
-paid for.
+Promises that every photo, sidecar, folder default and stray file leaves a visible trace. Refuses to guess between two
+sidecars, and what `making` refuses.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backdrop import budget, catalogue, drops, inputs, jobs, keys, notices, spec, table, work
+from backdrop import budget, drops, jobs, keys, notices, spec, work
 from backdrop.errors import Problem, Rejected
 from backdrop.states import State
+from backdrop.workflow import making
 
 if TYPE_CHECKING:
     from backdrop.drops import Photo, SpecFile
     from backdrop.jobs import Job
     from backdrop.world import World
 
-MOST_ATTEMPTS = 90  # a callback's path names at most 99
 LOOK_AFTER = 60  # seconds until the sweep looks at a drop that should have become jobs
 
 
@@ -29,7 +28,7 @@ def take_drop(world: World, bucket: str, key: str) -> list[Job]:
         case keys.Kind.IMAGE:
             return _consider(world, bucket, key)
         case keys.Kind.SIDECAR:
-            return _consider(world, bucket, keys.image_of(key))
+            return _consider(world, bucket, keys.image_of(key), named=key)
         case keys.Kind.DEFAULT:
             _check_default(world, bucket, key)
         case keys.Kind.OTHER:
@@ -37,41 +36,79 @@ def take_drop(world: World, bucket: str, key: str) -> list[Job]:
     return []
 
 
-def _consider(world: World, bucket: str, key: str) -> list[Job]:
+def look_again(world: World, bucket: str, key: str) -> list[Job]:
+    """`take_drop` for a photo, or a sidecar's photo, that waits; nothing when it has been decided in the meantime."""
+    row = drops.row(world, bucket, key)
+    return _consider(world, bucket, key, waited=True) if row and row.state == "waiting" else []
+
+
+def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: bool = False) -> list[Job]:
+    """Act on a photo and what governs it. `named` is the sidecar of an event; `waited`: the event was long ago.
+
+    Listing is the dearest request there is, so it comes last: when jobs are to be made, or a wait is to end.
+    """
     photo: Photo | None = None
     found: SpecFile | None = None
     try:
         photo = drops.look(world, bucket, key)
-        found = drops.find_spec(world, bucket, key)
+        seen = None if waited else _seen(world, bucket, key, named)
+        if photo and not (seen or named or waited) and _pairs(world, photo):
+            return []
+        made = making.foresee(world, photo, seen) if photo and seen else []
+        decided = seen if photo is None or making.under_way(world, made) else None
+        found = decided or drops.find_spec(world, bucket, key, seen=seen)
         if photo is None:
             return _without_photo(world, bucket, key, found)
         if found is None:
             return _wait_for_spec(world, photo)
         if found.is_default:
             return _by_default(world, photo, found)
-        made = _start(world, photo, found)
+        if not made or found is not seen:
+            made = making.make(world, photo, found)
     except Rejected as refusal:
         version = photo.version_id if photo else ""
         _refuse(world, bucket, key, version, _again(refusal) if found and found.is_default else refusal)
         return []
-    drops.forget_row(world, bucket, key)
-    return _ready(world, made)
+    if not waited:  # an event comes again when this dies here; and a refused row would keep its error file
+        drops.forget_row(world, bucket, key)
+    ready = making.write(world, made)
+    if waited:  # its message looks for the row
+        drops.forget_row(world, bucket, key)
+    making.settle(world, made, ready)
+    return ready
+
+
+def _seen(world: World, bucket: str, key: str, named: str) -> SpecFile | None:
+    """The sidecar that an event names, or for a photo's event one that lies there under a usual name."""
+    return drops.sidecar(world, bucket, named) if named else drops.usual_sidecar(world, bucket, key)
+
+
+def _pairs(world: World, photo: Photo) -> bool:
+    """Let a photo that is new wait for a sidecar of its own; folder defaults are looked for when that time is over.
+
+    Not one that has waited, was refused or was run: for that, all that may govern it is looked at.
+    """
+    row = drops.row(world, photo.bucket, photo.key)
+    if row and (row.state != "defaulted" or row.version == photo.version_id):
+        return False
+    if any(job.version_id == photo.version_id for job in jobs.of_source(world, photo.bucket, photo.key)):
+        return False
+    _let_pair(world, photo)
+    return True
+
+
+def _let_pair(world: World, photo: Photo) -> None:
+    """Wait the pairing time: the message is in time, the row makes it sure."""
+    pause = world.settings.pairing_seconds
+    row = drops.Row("waiting", photo.version_id, jobs.milliseconds(world))
+    drops.write_row(world, photo.bucket, photo.key, row, look_in=pause)
+    work.send(world, work.waiting(photo.bucket, photo.key), delay=pause)
 
 
 def _again(refusal: Rejected) -> Rejected:
     """What a folder default refuses is run again by uploading the photo: the default alone runs nothing."""
     then = "; then upload the photo again"
     return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
-
-
-def _ready(world: World, made: list[Job]) -> list[Job]:
-    """The jobs that wait to be advanced; when none does, the drop went back to one that was run before."""
-    ready = [waits for job in made if (waits := _create_or_redrive(world, job))]
-    if not ready:
-        there = jobs.many(world, (job.job_id for job in made))
-        if there:
-            notices.settle(world, there)
-    return ready
 
 
 def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) -> list[Job]:
@@ -169,111 +206,18 @@ def _by_default(world: World, photo: Photo, found: SpecFile) -> list[Job]:
         drops.write_row(world, photo.bucket, photo.key, done)
         return []
     if mine is None:
-        pause = world.settings.pairing_seconds
-        drops.write_row(world, photo.bucket, photo.key, drops.Row("waiting", photo.version_id, now), look_in=pause)
-        work.send(world, work.drop(photo.bucket, photo.key), delay=pause)
+        _let_pair(world, photo)
         return []
     paired = now - mine.first_seen >= world.settings.pairing_seconds * 1000
     if mine.state == "defaulted" or (mine.state == "waiting" and not paired):
         return []
-    made = _start(world, photo, found)
+    made = making.make(world, photo, found)
     if mine.state != "waiting":  # what was refused or orphaned is on its way again
         drops.write_row(world, photo.bucket, photo.key, replace(mine, state="waiting"), look_in=LOOK_AFTER)
-    ready = _ready(world, made)
+    ready = making.write(world, made)
+    making.settle(world, made, ready)
     drops.write_row(world, photo.bucket, photo.key, replace(mine, state="defaulted"))
     return ready
-
-
-def _start(world: World, photo: Photo, found: SpecFile) -> list[Job]:
-    """The jobs of a photo and its spec, not written yet.
-
-    Raises:
-        Rejected: the spec, the photo or a reference is not what a provider would take.
-    """
-    wanted = spec.parse(found.data, found.key)
-    picture = drops.picture_of(world, photo)
-    problems = list(spec.check_outputs(wanted, photo.key))
-    for job in wanted.jobs:
-        problems += spec.check_photo(job, picture, photo.size)
-    if problems:
-        raise Rejected(*problems)
-    made = [_make(world, photo, found, job, f"image/{picture.format}") for job in wanted.jobs]
-    siblings = [job.job_id for job in made] if len(made) > 1 else []
-    return [replace(job, siblings=siblings) for job in made]
-
-
-def _make(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec, content_type: str) -> Job:
-    reference = inputs.find_reference(world, photo.bucket, photo.key, wanted.reference) if wanted.reference else None
-    normalised = wanted.normalised()
-    price = catalogue.price(wanted.model, wanted.input, world.settings.prices)
-    return jobs.Job(
-        job_id=keys.job_id(photo.bucket, photo.key, photo.etag, normalised, reference.etag if reference else ""),
-        state=State.QUEUED,
-        model=wanted.model,
-        provider=catalogue.MODELS[wanted.model].provider,
-        label=wanted.label,
-        spec=normalised,
-        bucket=photo.bucket,
-        key=photo.key,
-        etag=photo.etag,
-        version_id=photo.version_id,
-        size=photo.size,
-        content_type=content_type,
-        drop_version=f"{photo.version_id}/{found.version_id}",
-        spec_key=found.key,
-        created_at=jobs.milliseconds(world),
-        dropped_at=photo.modified,
-        reference_key=reference.key if reference else "",
-        reference_version=reference.version_id if reference else "",
-        price="" if price is None else str(price),
-    )
-
-
-def _create_or_redrive(world: World, job: Job) -> Job | None:
-    """The job if it waits to be advanced: it is new, or it is QUEUED, or it had FAILED and was dropped again."""
-    if jobs.create(world, job):
-        world.metric("JobsQueued")
-        return job
-    there = jobs.get(world, job.job_id)
-    if there is None:
-        return None
-    if there.state is State.FAILED and there.drop_version != job.drop_version and there.attempt < MOST_ATTEMPTS:
-        return reopen(world, there, job)
-    if there.siblings != job.siblings:  # the spec now asks for more, or less, beside it: they share one error file
-        told = {"siblings": job.siblings}
-        table.change(world, job.job_id, put=told, condition="attribute_exists(#job_id)", values={})
-    return there if there.state is State.QUEUED else None
-
-
-def reopen(world: World, failed: Job, again: Job) -> Job | None:
-    """Open a new attempt of a FAILED job, with the versions that now lie in the bucket."""
-    return jobs.move(
-        world,
-        failed,
-        "redrive",
-        put={
-            "attempt": failed.attempt + 1,
-            "won": 0,
-            "posted_at": 0,
-            "accepted_at": 0,
-            "finished_at": 0,
-            "held_at": 0,
-            "siblings": again.siblings,
-            "spec_key": again.spec_key,
-            "dropped_at": again.dropped_at,
-            "reopened": 0,
-            "reposts": 0,
-            "not_before": 0,
-            "looks": 0,
-            "doubt_since": 0,
-            "form": "",
-            "drop_version": again.drop_version,
-            "version_id": again.version_id,
-            "reference_version": again.reference_version,
-            "error": {},
-            **jobs.released(),
-        },
-    )
 
 
 def _refuse(world: World, bucket: str, key: str, version: str, refusal: Rejected) -> None:

@@ -94,7 +94,9 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
             since = job.doubt_since or job.lease_until
             jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.released()})
         return
-    claimed = _claim(world, job, form, charged, again=again)
+    # When the POST is over, whatever became of it, and not before a run is first asked about: that time then stands.
+    look_in = max(provider.submit_seconds(job.model, form), world.settings.poll_after_seconds)
+    claimed = _claim(world, job, form, charged, look_in=look_in, again=again)
     if claimed is None:
         return
     if again:
@@ -128,7 +130,7 @@ def _refused(world: World, job: Job, outcome: Failed) -> None:
         budget.refund(world, job)
 
 
-def _claim(world: World, job: Job, form: str, charged: str, *, again: bool) -> Job | None:
+def _claim(world: World, job: Job, form: str, charged: str, *, look_in: float, again: bool) -> Job | None:
     """Take the lease that a POST needs; None when somebody was faster."""
     seconds = world.time_left() + LEASE_MARGIN
     put = {
@@ -139,7 +141,7 @@ def _claim(world: World, job: Job, form: str, charged: str, *, again: bool) -> J
         "doubt_since": 0,
         "reposts": job.reposts + again,
     }
-    claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=seconds, put=put)
+    claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=min(seconds, look_in), put=put)
     if claimed:
         return claimed
     there = jobs.get(world, job.job_id)
@@ -194,6 +196,7 @@ def _record(world: World, job: Job, reply: Accepted | Finished) -> None:
         job,
         "accept",
         look_in=world.settings.poll_after_seconds,
+        keep_earlier=True,
         put={
             f"runs.a{job.attempt}": reply.run_id,
             "accepted_at": jobs.milliseconds(world),

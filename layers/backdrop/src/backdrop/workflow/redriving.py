@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from backdrop import jobs, work
 from backdrop.errors import Problem
 from backdrop.states import State
-from backdrop.workflow import intake
+from backdrop.workflow import making
 
 if TYPE_CHECKING:
     from backdrop.jobs import Job
@@ -32,7 +32,7 @@ def redrive(world: World, job_id: str) -> Job | Problem:
         return found
     spec_version = failed.drop_version.partition("/")[2]
     again = replace(failed, version_id=found, drop_version=f"{found}/{spec_version}")
-    queued = intake.reopen(world, failed, again)
+    queued = making.reopen(world, failed, again)
     if queued is None:
         return Problem("JOB_CHANGED", f"job {job_id} was changed in the same moment", "look at it again")
     work.send(world, work.job(job_id))
@@ -49,7 +49,7 @@ def _runnable(world: World, job: Job) -> str | Problem:
     """The version of the photo that a new attempt would send, or why there can be none."""
     if job.state is not State.FAILED:
         return Problem("NOT_FAILED", f"the job is {job.state}", "only FAILED jobs are run again")
-    if job.attempt >= intake.MOST_ATTEMPTS:
+    if job.attempt >= making.MOST_ATTEMPTS:
         told = f"the job has had {job.attempt} attempts"
         return Problem("ATTEMPTS_USED", told, "give its spec another revision")
     others = jobs.of_source(world, job.bucket, job.key)

@@ -52,5 +52,5 @@ def _pause(world: World, row: str) -> float:
 def _message(world: World, row: str) -> object:
     """What to send for a row; a drop's key is in the row, its id only names it."""
     if row.startswith("drop#") and (item := table.get(world, row)):
-        return work.drop(item["bucket"], item["key"])
+        return work.waiting(item["bucket"], item["key"])
     return work.job(row)
