@@ -198,7 +198,7 @@ def _section(measured: Measured) -> str:
     parts = [f"### {section.title}", section.against, _table(("", "measured", "target", "", "how"), rows)]
     parts += [f"![{plot.caption}]({plot.file})\n\n*{plot.caption}*" for plot in section.plots]
     parts += [f"{detail.title}:\n\n{_table(detail.heads, detail.cells)}" for detail in section.details]
-    parts += ["\n".join(f"- {note}" for note in section.notes)] if section.notes else []
+    parts += ["\n".join(f"- {' '.join(note.split())}" for note in section.notes)] if section.notes else []
     told = (
         f"Measured on {measured.day} in {measured.seconds:.0f} s; load of the machine before it: {measured.load:.1f}."
     )
@@ -231,4 +231,4 @@ def show(console: Console, section: Section) -> None:
             inner.add_row(*cells)
         console.print(inner)
     for note in section.notes:
-        console.print(f"- {note}", markup=False)
+        console.print(f"- {' '.join(note.split())}", markup=False)
