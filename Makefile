@@ -191,8 +191,8 @@ docs: setup ## write what docs/ says of the code: the spec's schema, fields and 
 	@$(BIN)/python -m backdrop_cli.pages docs
 
 .PHONY: bench
-bench: setup ## what importing each function costs, against boto3 with its clients alone
-	@$(BIN)/python tests/benchmarks/imports.py
+bench: setup .venv-localstack/.ready ## measure it against floors and write docs/performance.md; one part: PART=memory
+	@$(BIN)/python tests/benchmarks/run.py $(PART)
 
 LOCK = $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.13 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE)
