@@ -31,6 +31,7 @@ from rich.console import Console
 
 PARTS = {  # in the page's order: at most so many seconds
     "imports": 200,
+    "cost": 300,
 }
 _SECTION = TypeAdapter(Section)
 _began = time.monotonic()
