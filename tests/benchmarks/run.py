@@ -32,6 +32,7 @@ from rich.console import Console
 PARTS = {  # in the page's order: at most so many seconds
     "imports": 200,
     "cost": 300,
+    "alternatives": 180,
 }
 _SECTION = TypeAdapter(Section)
 _began = time.monotonic()
