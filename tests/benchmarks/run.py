@@ -34,6 +34,7 @@ PARTS = {  # in the page's order: at most so many seconds
     "cost": 300,
     "alternatives": 180,
     "scale": 20_000 if "DROPS" in os.environ else 420,
+    "quotas": 120,
 }
 _SECTION = TypeAdapter(Section)
 _began = time.monotonic()
