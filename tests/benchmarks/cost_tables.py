@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 TARGET = 0.05  # dollars a thousand pictures
 CHEAPEST = 18.0  # dollars a thousand pictures at the cheapest model, Bria's
-BRIA, CUT = "bria/background/remove", "backgroundcut/remove-bg"
+MEMORY = (256, 512, 1024, 1769, 3008)  # megabytes
+BRIA = "bria/background/remove"
 
 
 def section(
@@ -75,6 +76,7 @@ def section(
                 ("", *played),
                 tuple((name, *(_cents(bills[model].get(name, 0)) for model in played)) for name in lines),
             ),
+            _memory_table(played[BRIA][1:]),
             Detail(
                 "In which order the two files come (Bria)",
                 ("handled first", "$ per 1,000 pictures", "table write units", "S3 reads, lists and writes"),
@@ -158,6 +160,19 @@ def _units_table(played: Mapping[str, list[list[Invocation]]]) -> Detail:
             *((name, *(str(counted[model][name]) for model in played)) for name in names),
             ("in all", *(str(counted[model].total()) for model in played)),
         ),
+    )
+
+
+def _memory_table(jobs: Sequence[Sequence[Invocation]]) -> Detail:
+    cells = []
+    for megabytes in MEMORY:
+        took = spread(sum(cost_usage.seconds(one, megabytes) for one in job) for job in jobs).median
+        spent = thousand({"Lambda time": took * megabytes / 1024})["Lambda time"]
+        cells.append((f"{megabytes:,} MB", f"{1000 * took:.0f} ms", _cents(spent)))
+    return Detail(
+        "Memory against time and dollars of one warm job (Bria): most of it is waiting, which memory does not speed",
+        ("memory", "its functions take", "Lambda time, $ per 1,000 pictures"),
+        tuple(cells),
     )
 
 

@@ -36,9 +36,9 @@ KINDS = (
 )
 
 
-def seconds(invocation: Invocation) -> float:
-    """How long an invocation takes in a function of MEGABYTES: its processor time there, and what it waits for."""
-    return cost_waits.processor(invocation.cpu, MEGABYTES) + invocation.waited
+def seconds(invocation: Invocation, megabytes: int = MEGABYTES) -> float:
+    """How long an invocation takes in a function of that memory: its processor time there, and what it waits for."""
+    return cost_waits.processor(invocation.cpu, megabytes) + invocation.waited
 
 
 def of_calls(calls: Iterable[Metered]) -> dict[str, float]:

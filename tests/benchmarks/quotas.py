@@ -41,6 +41,9 @@ def constants(here: Stand) -> Constants:
         here, settings={"IMAGEPIPELINE_AT_A_TIME": "2"}, trouble={"slow_run": {"ms": RUN_SECONDS * 1000}}
     )
     photo = picture(seed=1, size=(48, 36))
+    cost_drop(play, 99, photo)  # secrets and the gate
+    play.settle()
+    warm = len(play.invocations)
     jobs = 6
     for name in range(jobs):
         cost_drop(play, name, photo)
@@ -56,7 +59,7 @@ def constants(here: Stand) -> Constants:
     }
     place = {"M": {job_id: {"S": f"a1/{int(play.clock() * 1000)}"}}}
     empty = units.size_of({"places": {"M": {}}})
-    return read_off(play.invocations, jobs, units.size_of(gate), units.size_of({"places": place}) - empty)
+    return read_off(play.invocations[warm:], jobs, units.size_of(gate), units.size_of({"places": place}) - empty)
 
 
 def cost_drop(play: scale_play.Play, name: int, photo: bytes) -> None:

@@ -33,7 +33,7 @@ PARTS = {  # in the page's order: at most so many seconds
     "imports": 200,
     "cost": 300,
     "alternatives": 180,
-    "scale": 20_000 if "DROPS" in os.environ else 420,
+    "scale": 20_000 if "DROPS" in os.environ else 600,
     "quotas": 120,
 }
 _SECTION = TypeAdapter(Section)
