@@ -1,14 +1,13 @@
 """The work queue's and the schedule's function: runs what blocks, polls what no callback came for, delivers, sweeps."""
 
+import gc
 import json
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
+from backdrop import batches
 from backdrop.world import World, deployed
 
-_processor = BatchProcessor(event_type=EventType.SQS)
+gc.set_threshold(100_000)  # modules and clients are no garbage: to look for some takes a tenth of a cold start
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
@@ -18,25 +17,22 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         from backdrop.workflow import sweeping  # noqa: PLC0415 - imported when the schedule comes
 
         return {"sent": sweeping.sweep(world)}
-
-    def take(record: SQSRecord) -> None:
-        try:
-            take_message(world, record.body)
-        except Exception as error:  # Powertools reports the message to SQS without a line in the log
-            world.log.warning("message failed", message_id=record.message_id, error=type(error).__name__)
-            raise
-
-    return process_partial_response(event=event, record_handler=take, processor=_processor, context=context)
+    return batches.take(world, event, lambda body: take_message(world, body))
 
 
 def take_message(world: World, body: str) -> None:
     """Advance one job, tend one provider's gate, or look again at one drop and advance what comes of it."""
-    from backdrop.workflow import admitting, intake, posting  # noqa: PLC0415 - imported with the first message
-
     message = json.loads(body)
     if "gate" in message:
+        from backdrop.workflow import admitting  # noqa: PLC0415 - each step is imported with its first message
+
         admitting.tend(world, message["gate"])
-    elif "drop" in message:
+        return
+    from backdrop.workflow import posting  # noqa: PLC0415 - as above
+
+    if "drop" in message:
+        from backdrop.workflow import intake  # noqa: PLC0415 - as above: it alone needs pydantic
+
         ready = intake.take_drop(world, message["drop"]["bucket"], message["drop"]["key"])
         posting.begin(world, ready, may_block=True)
     else:

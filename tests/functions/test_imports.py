@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("boto3", "botocore.client", "httpx", "pydantic", "yaml", "aws_xray_sdk", "cv2", "numpy", "moto")
+HEAVY = ("boto3", "botocore.client", "httpx", "pydantic", "yaml", "asyncio", "aws_xray_sdk", "cv2", "numpy", "moto")
 
 
 def imported(program: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after `program`."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}; print(' '.join(sys.modules))"],
+        [sys.executable, "-c", f"import sys; {program}; print(' '.join(sys.modules))"],
         check=True,
         capture_output=True,
         text=True,
@@ -23,13 +23,30 @@ def imported(program: str) -> set[str]:
 
 def loading(name: str) -> str:
     """A program that imports one function as Lambda does."""
-    return f"import sys; sys.path.insert(0, {str(ROOT / 'functions' / name)!r}); import app"
+    return f"sys.path.insert(0, {str(ROOT / 'functions' / name)!r}); import app"
 
 
 @pytest.mark.parametrize("name", ["submit", "webhook", "reconcile"])
 def test_importing_a_function_imports_nothing_heavy(name: str) -> None:
     """boto3, httpx, pydantic and yaml wait for the first message that needs them; the tracer is never imported."""
     assert not imported(loading(name)) & set(HEAVY)
+
+
+def test_clients_come_without_boto3() -> None:
+    """Every client is botocore's own: boto3 with its resources and transfers is never imported."""
+    made = "from backdrop.world import Clients; c = Clients(); c.s3, c.dynamodb, c.dynamodb_once, c.sqs, c.secrets"
+    region = "import os; os.environ['AWS_DEFAULT_REGION'] = 'eu-central-1'"
+    loaded = imported(f"{region}; {made}")
+    assert "botocore.client" in loaded
+    assert not loaded & {"boto3", "s3transfer"}
+
+
+@pytest.mark.parametrize("step", ["posting", "receiving", "sweeping", "admitting"])
+def test_only_reading_a_spec_takes_pydantic(step: str) -> None:
+    """A job's row is read without the spec's schema: callbacks, sweeps and work messages do without pydantic."""
+    loaded = imported(f"import backdrop.workflow.{step}")
+    assert "backdrop.jobs" in loaded
+    assert not loaded & {"pydantic", "backdrop.spec", "yaml", "asyncio"}
 
 
 def test_a_path_of_the_wrong_form_is_refused_with_the_standard_library() -> None:
