@@ -34,6 +34,10 @@ PARTS = {  # in the page's order: at most so many seconds, several times what a 
     "overhead": 700,
     "coldstart": 900,
     "memory": 700,
+    "cost": 300,
+    "alternatives": 180,
+    "scale": 20_000 if "DROPS" in os.environ else 600,
+    "quotas": 120,
 }
 _SECTION = TypeAdapter(Section)
 _began = time.monotonic()
