@@ -260,5 +260,5 @@ def _plot(runs: list[Runs]) -> Plot:
         axes.set_yticks(range(len(labels)), labels)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.legend(loc="lower right", frameon=False)
+        plots.legend(axes)
     return Plot(plots.file("coldstart"), "First invocations against a handler that only makes the same AWS clients.")

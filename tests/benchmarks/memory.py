@@ -53,6 +53,7 @@ names = ("job_table", "input_bucket", "output_bucket", "staging_bucket", "work_q
          "callback_secret", "callback_base_url")
 settings = Settings(**dict.fromkeys(names, bucket), result_max_bytes=600_000_000)
 world = World(settings, Clients(), logging.getLogger())
+world.aws.s3  # made beforehand, as the example's is
 def bring(url, bucket):
     return results.bring_home(world, Output(url), key_for=lambda _: "large.png", job_id="0" * 32, attempt=1, number=1,
                               provider_origin=url).size
@@ -167,5 +168,5 @@ def _plot(ours: Mapping[int, Sequence[Run]], simple: Mapping[int, Sequence[Run]]
         axes.set_xticks(SIZES, [str(size) for size in SIZES])
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        plots.legend(axes)
     return Plot(plots.file("memory"), "Peak memory of bringing one result home.")

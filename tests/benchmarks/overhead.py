@@ -161,5 +161,5 @@ def _plot(times: Mapping[str, list[tuple[Watch, Watch, Watch]]]) -> Plot:
         axes.set_yticks(range(len(times)), list(times))
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.legend(frameon=False)
+        plots.legend(axes)
     return Plot(plots.file("overhead"), "What Backdrop adds to a provider's time, beside the two floors.")

@@ -48,6 +48,13 @@ def drawing(name: str, x: str, y: str, *, width: float = 8, height: float = 4) -
         figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
 
 
+def legend(axes: Axes) -> None:
+    """Name what is drawn, above the axes, where it covers nothing."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
+
+
 def file(name: str) -> str:
     """What the page calls a drawing."""
     return f"{FOLDER.name}/{name}.svg"
