@@ -10,10 +10,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from faults_scenes import scene
+from faults_verdict import record
+
+from backdrop.world import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faults_ground import Ground
     from faults_verdict import Recorded
     from faults_wire import Call
 
@@ -52,3 +57,10 @@ def test_a_job_asks_for_no_more_than_it_needs(recorded: Callable[[str], Recorded
     """Requests of each kind in an undisturbed life are exactly those of the table."""
     counted = Counter(kind_of(call) for call in recorded(name).calls)
     assert tuple(counted[kind] for kind in KINDS) == BUDGET[name]
+
+
+def test_making_clients_asks_nobody(ground: Ground, recorded: Callable[[str], Recorded]) -> None:
+    """Environments may share their clients: with clients of its own each asks for just the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(ground), "environment", lambda _: Clients())
+        assert record(ground, scene("bria")).names == recorded("bria").names
