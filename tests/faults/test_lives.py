@@ -6,9 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from faults_life import Life
 from faults_scenes import SCENES
 from faults_verdict import Recorded, plans, strike
 from faults_wire import Fault
+
+from backdrop.table import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +48,22 @@ def test_a_crash_at_any_instant_loses_nothing(ground: Ground, recorded: Callable
     chosen = sample(plans(there), NAMES.index(name))
     wrong = [verdict.told(name) for plan in chosen if (verdict := strike(ground, there, plan)).wrong]
     assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_store_is_what_the_api_tells(ground: Ground) -> None:
+    """Rows and objects as the harness reads them out of moto's store are those that AWS's API hands out."""
+    life = Life(ground, SCENES[0])
+    life.play()
+    reply = ground.own.dynamodb.scan(TableName=ground.template.name("JobTable"), ConsistentRead=True)
+    told = {item["job_id"]["S"]: {name: decode(value) for name, value in item.items()} for item in reply["Items"]}
+    assert told == {row["job_id"]: row for row in ground.rows()} == {job_id: ground.row(job_id) for job_id in told}
+    assert len(told) > 2
+    s3, bucket = ground.own.s3, ground.template.name("OutputBucket")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    there = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    assert there == ground.objects("OutputBucket") != {}
+    s3.delete_object(Bucket=bucket, Key=keys[0])
+    assert keys[0] not in ground.objects("OutputBucket")
 
 
 def test_the_staging_bucket_empties_itself(ground: Ground) -> None:

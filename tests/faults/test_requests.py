@@ -14,6 +14,8 @@ import pytest
 from faults_scenes import scene
 from faults_verdict import record
 
+from backdrop.world import Clients
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -67,6 +69,13 @@ def test_other_orders_of_arrival_ask_for_no_more(ground: Ground, name: str) -> N
     photo, sidecar = scene("bria").drops
     drops = (sidecar, photo) if name == "sidecar first" else ((*photo, *sidecar),)
     assert _counted(record(ground, replace(scene("bria"), drops=drops)).calls) == ARRIVING[name]
+
+
+def test_making_clients_asks_nobody(ground: Ground, recorded: Callable[[str], Recorded]) -> None:
+    """Environments may share their clients: with clients of its own each asks for just the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(ground), "environment", lambda _: Clients())
+        assert record(ground, scene("bria")).names == recorded("bria").names
 
 
 def _counted(calls: Iterable[Call]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +72,17 @@ class Settling(Life):
         self._wakes_at: float | None = None
 
     def _settle(self) -> None:
-        """Wait, in real time, until every run that can go on has, and its callback has come."""
+        """Wait, in real time, until every run that can go on has, and its callback has come.
+
+        Nothing goes on at the sandbox unless a paid POST left, or the clock has come to where a run wakes.
+        """
+        if not self.paid and (self._wakes_at is None or self.ground.clock() < self._wakes_at):
+            return
         for _ in range(SETTLING):
             told = self.ground.ask("GET", "status")
             if told["working"] == told["asleep"] and not told["callbacks_pending"]:
                 break
+            time.sleep(0.002)
         else:
             raise TimeoutError(f"the sandbox does not settle: {told}")
         self._wakes_at = told["wakes_at"]
@@ -175,23 +182,15 @@ class Bulk(Settling):
     def _next_sweep(self) -> float | None:
         """Every minute has a sweep, for as long as anything is open or a crashed holder's place is taken."""
         due = self.ground.clock.start + (self._minutes + 1) * MINUTE
-        if self.ground.clock() >= due or self._open() or self._taken():
+        if self.ground.clock() >= due or self.ground.any_open() or self._taken():
             return due
         return None
 
     def _taken(self) -> bool:
-        asked = {"TableName": self.template.name("JobTable"), "ConsistentRead": True}
-        key = {"job_id": {"S": gates.item_id(MODELS[self.scene.model].provider)}}
-        gate = self.ground.own.dynamodb.get_item(**asked, Key=key)
-        return bool(gate.get("Item", {}).get("places", {}).get("M"))
-
-    def _open(self) -> bool:
-        asked = {"TableName": self.template.name("JobTable"), "IndexName": "open", "Limit": 1, "Select": "COUNT"}
-        return bool(self.ground.own.dynamodb.scan(**asked)["Count"])
+        return bool(self.ground.row(gates.item_id(MODELS[self.scene.model].provider)).get("places"))
 
     def _sweep(self) -> bool:
-        moment = self._next_sweep()
-        if moment is None or moment > self.ground.clock():
+        if self.ground.clock() < self.ground.clock.start + (self._minutes + 1) * MINUTE:
             return False
         self._minutes = int(self.ground.clock.ahead // MINUTE)
         function = self._functions["ReconcileFunction"]

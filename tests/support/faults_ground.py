@@ -7,9 +7,10 @@ that each stack is made of the template.
 
 from __future__ import annotations
 
+import http.client
 import io
+import json
 import random
-import ssl
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -17,14 +18,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 import boto3
-import httpx
 import pytest
 from bench import PROVIDER_KEYS, ROOT, empty_buckets
 from botocore.config import Config
 from faults_wire import aws_line, gated
+from quick import direct, quickened, uncollected
 
+from backdrop.table import decode
 from backdrop.world import Clients
 from backdrop_cli import aws
 from backdrop_cli import template as templates
@@ -46,8 +49,8 @@ INERT = {  # credentials that open nothing
     "POWERTOOLS_METRICS_NAMESPACE": "Backdrop",
 }
 HARNESS = "fault-harness"  # in the User-Agent of what the harness itself asks
+SHARED = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
 LONGEST_SETTLING = 20.0
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain http only: reading the trusted roots would take long
 
 
 @dataclass
@@ -236,13 +239,14 @@ class Ground:
     def clients(self) -> Clients:
         """The functions' clients; making them asks nobody anything, so that all environments may share them."""
         made = Clients()
-        _ = made.s3, made.dynamodb, made.sqs, made.secrets
+        for name in SHARED:
+            getattr(made, name)
         return made
 
     def environment(self) -> Clients:
         """The clients of a fresh environment, which knows no secret yet."""
         fresh = Clients()
-        fresh.__dict__.update({name: getattr(self.clients, name) for name in ("s3", "dynamodb", "sqs", "secrets")})
+        fresh.__dict__.update({name: getattr(self.clients, name) for name in SHARED})
         return fresh
 
     def life(self) -> str:
@@ -251,7 +255,8 @@ class Ground:
         self.clock.begin()
         random.seed(1)  # what botocore dices for its back-off
         self.ask("POST", "reset")
-        self._told = self._outbox()
+        told = self.ask("GET", "status")
+        self._told = told["callbacks_sent"], told["callbacks_lost"]
         self.empty()
         self.books.taken()
         return f"life{self._lives}"
@@ -267,6 +272,36 @@ class Ground:
         for queue in self._queues():
             queue._messages.clear()  # noqa: SLF001 - moto has no other way
             queue.pending_messages.clear()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row of the job table, as it lies in moto's store: no request of the harness costs what a scan does."""
+        return [_read(item) for item in self._items().values()]
+
+    def any_open(self) -> bool:
+        """Whether a row is in the index `open`."""
+        return any("open" in item.attrs for item in self._items().values())
+
+    def row(self, job_id: str) -> dict[str, Any]:
+        """One row; empty when there is none."""
+        from moto.dynamodb.models.dynamo_type import DynamoType  # noqa: PLC0415 - with moto
+
+        item = self._items().get(DynamoType({"S": job_id}))
+        return _read(item) if item else {}
+
+    def _items(self) -> dict[Any, Any]:
+        from moto.backends import get_backend  # noqa: PLC0415 - with moto
+
+        place, name = self.template.place, self.template.name("JobTable")
+        items: dict[Any, Any] = get_backend("dynamodb")[place.account][place.region].tables[name].items
+        return items
+
+    def objects(self, logical_id: str) -> dict[str, bytes]:
+        """What lies in a bucket, by key: the latest versions, out of moto's store."""
+        from moto.backends import get_backend  # noqa: PLC0415 - with moto
+
+        bucket = get_backend("s3")[self.template.place.account]["aws"].buckets[self.template.name(logical_id)]
+        latest = {key: bucket.keys[key] for key in bucket.keys}
+        return {key: version.value for key, version in latest.items() if hasattr(version, "value")}  # or it is deleted
 
     def _queues(self) -> list[Any]:
         from moto.backends import get_backend  # noqa: PLC0415 - with moto
@@ -285,32 +320,37 @@ class Ground:
         messages = next(queue._messages for queue in self._queues() if queue.name == name)  # noqa: SLF001 - as above
         return min((max(one.visible_at, one.delayed_until) / 1000 for one in messages), default=None)
 
-    @cached_property
-    def _http(self) -> httpx.Client:
-        # A connection for each request: on a kept one a delayed acknowledgement costs 40 ms.
-        return httpx.Client(
-            base_url=f"{self.sandbox.url}/_sandbox/", trust_env=False, verify=_NO_TLS, headers={"Connection": "close"}
-        )
-
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """One of the sandbox's own routes."""
-        reply: dict[str, Any] = self._http.request(method, path, json=body).raise_for_status().json()
-        return reply
-
-    def _outbox(self) -> tuple[int, int]:
-        told = self.ask("GET", "status")
-        return told["callbacks_sent"], told["callbacks_lost"]
+        """One of the sandbox's own routes, by the standard library: httpx takes longer to ask than it to answer."""
+        place = urlsplit(self.sandbox.url)
+        asking = http.client.HTTPConnection(str(place.hostname), place.port, timeout=LONGEST_SETTLING)
+        sent = None if body is None else json.dumps(body).encode()
+        try:
+            asking.request(method, f"/_sandbox/{path}", sent, {"Connection": "close"})
+            reply = asking.getresponse()
+            told = reply.read()
+        finally:
+            asking.close()
+        assert reply.status == http.HTTPStatus.OK, f"{method} {path}: {reply.status} {told.decode()}"
+        answer: dict[str, Any] = json.loads(told)
+        return answer
 
     def letters(self, life: str) -> list[Letter]:
         """The callbacks of a life, once there is one, sent or lost, for each run that was accepted."""
         until = time.monotonic() + LONGEST_SETTLING
-        accepted = self.ask("GET", "status")["accepted"]
         while time.monotonic() < until:
-            sent, lost = (now - then for now, then in zip(self._outbox(), self._told, strict=True))
-            if sent + lost >= accepted:
+            told = self.ask("GET", "status")
+            sent, lost = told["callbacks_sent"] - self._told[0], told["callbacks_lost"] - self._told[1]
+            if sent + lost >= told["accepted"]:
                 return self.door.wait(life, sent)
             time.sleep(0.002)
-        raise TimeoutError(f"{sent} callbacks sent, {lost} lost, for {accepted} runs")
+        raise TimeoutError(f"{sent} callbacks sent, {lost} lost, for {told['accepted']} runs")
+
+
+def _read(item: Any) -> dict[str, Any]:
+    from moto.dynamodb.models.utilities import dynamo_to_dict  # noqa: PLC0415 - with moto
+
+    return {name: decode(dynamo_to_dict(value)) for name, value in item.attrs.items()}
 
 
 def function_of(template: Template, logical_id: str) -> Function:
@@ -327,8 +367,11 @@ def standing() -> Iterator[Ground]:
     clock, books = Clock(), Books()
     with ExitStack() as closing:
         patch = closing.enter_context(pytest.MonkeyPatch.context())
+        closing.enter_context(quickened())
         patch.setattr(
-            werkzeug_app, "DomainDispatcherApplication", books.application(werkzeug_app.DomainDispatcherApplication)
+            werkzeug_app,
+            "DomainDispatcherApplication",
+            books.application(direct(werkzeug_app.DomainDispatcherApplication)),
         )
         patch.setattr(werkzeug_app, "MotoRequestHandler", _kept_alive(werkzeug_app.MotoRequestHandler))
         origin = closing.enter_context(aws.serving_aws())
@@ -344,6 +387,8 @@ def standing() -> Iterator[Ground]:
         template = _stack(origin, sandbox, door)
         ground = Ground(origin, sandbox, door, books, clock, template)
         closing.callback(_remove, ground)
+        _ = ground.own, ground.clients
+        closing.enter_context(uncollected())
         yield ground
 
 

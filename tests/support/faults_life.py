@@ -18,7 +18,7 @@ from faults_ground import function_of
 from faults_invocation import FUNCTIONS, Counts, Environment, Invocation, Plan, handler_of
 from faults_wire import CURRENT, Call, Killed
 
-from backdrop import table, world
+from backdrop import world
 from backdrop.settings import Settings
 from backdrop_cli import drivers, gateway
 
@@ -171,8 +171,7 @@ class Life:
         told = {**function.environment, **self.scene.settings}
         told["CALLBACK_BASE_URL"] = f"{self.ground.door.url}/{self.name}"
         settings = Settings.from_environment(told)
-        cold = world.Clients() if self.plan is None else self.ground.environment()
-        made = world.World(settings, cold, self.counts, self.counts, now=self.ground.clock)
+        made = world.World(settings, self.ground.environment(), self.counts, self.counts, now=self.ground.clock)
         return Environment(function, made)
 
     def _settle(self) -> None:
@@ -263,8 +262,7 @@ class Life:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row of the table."""
-        reply = self.ground.own.dynamodb.scan(TableName=self.template.name("JobTable"), ConsistentRead=True)
-        return [{name: table.decode(value) for name, value in item.items()} for item in reply["Items"]]
+        return self.ground.rows()
 
     def _next_sweep(self) -> float | None:
         """The first minute at which a sweep finds something: a due row, or the place of a holder whose time is over."""

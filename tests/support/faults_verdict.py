@@ -174,22 +174,15 @@ def _results(
             wrong.append((LOST, f"the record of {key} names another job"))
     wrong += [(LOST, f"left over in the output bucket: {key}") for key in objects]
     dropped = {f"{FOLDER}/{name}" for wave in life.scene.drops for name, _ in wave}
-    wrong += [(LOST, f"left over in the input bucket: {key}") for key in set(_keys(life, "InputBucket")) - dropped]
+    wrong += [
+        (LOST, f"left over in the input bucket: {key}") for key in life.ground.objects("InputBucket").keys() - dropped
+    ]
     return wrong
 
 
 def _objects(life: Life, logical_id: str) -> dict[str, tuple[str, bytes]]:
-    s3, bucket = life.ground.own.s3, life.template.name(logical_id)
-    found = {}
-    for key in _keys(life, logical_id):
-        data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        found[key] = (hashlib.sha256(data).hexdigest(), data)
-    return found
-
-
-def _keys(life: Life, logical_id: str) -> list[str]:
-    reply = life.ground.own.s3.list_objects_v2(Bucket=life.template.name(logical_id))
-    return [entry["Key"] for entry in reply.get("Contents", [])]
+    found = life.ground.objects(logical_id)
+    return {key: (hashlib.sha256(data).hexdigest(), data) for key, data in found.items()}
 
 
 def _paid(life: Life) -> list[tuple[str, str]]:

@@ -242,7 +242,8 @@ class _Delivery:
 
     def _gather(self, head: bytes, chunks: Iterable[bytes]) -> bytearray:
         """Take in every byte, hand on full parts, and give back the rest: never empty, at most PART_BYTES."""
-        buffer, filled = bytearray(PART_BYTES), 0  # one for all parts: fresh ones would fragment the heap
+        # One for all parts, since fresh ones would fragment the heap; it grows, since most results are small.
+        buffer, filled = bytearray(), 0
         for chunk in chain((head,), chunks):
             self._count(chunk)
             left = memoryview(chunk)
