@@ -167,6 +167,7 @@ def test_a_conditional_write_has_one_winner(tmp_path: Path) -> None:
     """Of many that claim the same row at the same moment exactly one succeeds, as in DynamoDB."""
     with run_recorded(tmp_path, drive=False) as made:
         running, won = made.stack, []
+        refusal = running.dynamodb.exceptions.ConditionalCheckFailedException  # made here: two threads would make two
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)  # threads change places within a write, as they do under load
 
@@ -181,7 +182,7 @@ def test_a_conditional_write_has_one_winner(tmp_path: Path) -> None:
                     ExpressionAttributeValues={":me": {"S": threading.current_thread().name}},
                 )
                 won.append(row)
-            except running.dynamodb.exceptions.ConditionalCheckFailedException:
+            except refusal:
                 pass
 
         try:
