@@ -1,12 +1,14 @@
 """What wakes the functions: threads that read the queues, and one that keeps the schedule.
 
 Promises Lambda's behaviour towards SQS: a batch becomes one event, only what succeeded is deleted, the rest becomes
-visible again when its time-out is over and reaches the dead-letter queue by the queue's own count. A schedule never
-overlaps with itself. Refuses nothing; what goes wrong is in the log. Lambda's batching window is not kept: a batch is
-what one receive gives. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+visible again when its time-out is over and reaches the dead-letter queue by the queue's own count. A batch is gathered
+for as long as the source's batching window, from its first message on. A schedule never overlaps with itself. Refuses
+nothing; what goes wrong is in the log. Each driver gathers a batch of its own, as each of Lambda's pollers does.
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 1  # of a long poll: also the longest that a quiet driver takes to stop
 _PAUSE_SECONDS = 0.2  # after a receive that failed
+_GATHER_SECONDS = 0.1  # between two receives of one batch
+_MOST_RECEIVED = 10  # SQS: by one receive
 
 
 def sqs_event(messages: Sequence[Mapping[str, Any]], source: QueueSource, region: str) -> dict[str, Any]:
@@ -71,16 +75,34 @@ def failed_ids(reply: Any, sent: Sequence[str]) -> set[str]:
     return {str(one) for one in ids} if ids <= everything else everything
 
 
-def drain(sqs: "SQSClient", url: str, source: QueueSource, function: Lambda, *, region: str, wait: int) -> int:
-    """Receive one batch, call the function, delete what succeeded; how many messages there were."""
+def _receive(sqs: "SQSClient", url: str, most: int, wait: int) -> list[Any]:
     received: Any = sqs.receive_message(
         QueueUrl=url,
-        MaxNumberOfMessages=min(10, source.batch_size),
+        MaxNumberOfMessages=min(_MOST_RECEIVED, most),
         WaitTimeSeconds=wait,
         MessageSystemAttributeNames=["All"],
         MessageAttributeNames=["All"],
     )
-    messages = received.get("Messages", [])
+    found: list[Any] = received.get("Messages", [])
+    return found
+
+
+def _gather(sqs: "SQSClient", url: str, source: QueueSource, *, wait: int) -> list[Any]:
+    """One batch: what is there, and what more comes until it is full or the source's window is over."""
+    messages = _receive(sqs, url, source.batch_size, wait)
+    end = time.monotonic() + source.window
+    while messages and len(messages) < source.batch_size and (left := end - time.monotonic()) > 0:
+        time.sleep(min(_GATHER_SECONDS, left))
+        messages += _receive(sqs, url, source.batch_size - len(messages), 0)
+    return messages
+
+
+def drain(sqs: "SQSClient", url: str, source: QueueSource, function: Lambda, *, region: str, wait: int) -> int:
+    """Receive one batch, call the function, delete what succeeded; how many messages there were.
+
+    `wait`: seconds until the first message; the source says how long more are then gathered.
+    """
+    messages = _gather(sqs, url, source, wait=wait)
     if not messages:
         return 0
     try:

@@ -76,12 +76,13 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class QueueSource:
-    """A queue that drives a function. `partial`: it reports batch item failures."""
+    """Drives a function. `partial`: it reports batch item failures; `window`: seconds that a batch is gathered."""
 
     queue_arn: str
     batch_size: int
     partial: bool
     concurrency: int
+    window: int = 0
 
 
 @dataclass(frozen=True, slots=True)

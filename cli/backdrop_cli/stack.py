@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from backdrop.jobs import Job
     from backdrop.world import World
 
-# What a laptop sets otherwise than a deployment: waits for people and for the internet, cut to seconds, and no more
-# threads than two cores are good for. All are parameters of the template.
+# What a laptop sets otherwise than a deployment: waits for people and for the internet, cut to seconds, none for what
+# saves requests that cost nothing here, and no more threads than two cores are good for. All are parameters of the
+# template.
 LAPTOP: Mapping[str, str] = {
     "PairingSeconds": "2",
     "NoSpecSeconds": "6",
     "PollAfterSeconds": "3",
     "PatienceSeconds": "30",
     "HoldRetrySeconds": "5",
+    "DropBatchingSeconds": "0",
     "DropConcurrency": "4",
     "WorkConcurrency": "4",
 }

@@ -227,6 +227,7 @@ class _Reader:
             batch_size=int(self._get(where, properties, "BatchSize", 10)),
             partial="ReportBatchItemFailures" in reports,
             concurrency=int(self._get(where, properties, "ScalingConfig.MaximumConcurrency", 2)),
+            window=int(self._get(where, properties, "MaximumBatchingWindowInSeconds", 0)),
         )
 
     def _schedule(self, where: str, event: Mapping[str, Any]) -> Schedule:

@@ -41,7 +41,7 @@ BUDGET = {  # by scene, in the order of KINDS
 }
 ARRIVING = {  # "bria", otherwise arriving
     "sidecar first": (5, 12, 7, 1, 2, 0, 4, 2),
-    "both at once": (6, 13, 7, 1, 2, 0, 4, 2),
+    "both in one batch": (3, 11, 3, 1, 2, 0, 4, 2),
 }
 
 
@@ -65,7 +65,7 @@ def test_a_job_asks_for_no_more_than_it_needs(recorded: Callable[[str], Recorded
 
 @pytest.mark.parametrize("name", ARRIVING)
 def test_other_orders_of_arrival_ask_for_no_more(ground: Ground, name: str) -> None:
-    """The same job whose sidecar comes first, and one whose two files are there before either is looked at."""
+    """The same job whose sidecar comes first, and one whose two events reach one invocation, which looks once."""
     photo, sidecar = scene("bria").drops
     drops = (sidecar, photo) if name == "sidecar first" else ((*photo, *sidecar),)
     assert _counted(record(ground, replace(scene("bria"), drops=drops)).calls) == ARRIVING[name]

@@ -5,6 +5,7 @@ From a cold environment, photo first and sidecar second, nothing going wrong, as
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from metering import Metered, metered
 
 if TYPE_CHECKING:
     from faults_ground import Ground
+    from faults_scenes import Scene
 
 BUDGET = {  # by scene: write units, read units
     "color runs": (20, 5.0),
@@ -28,6 +30,7 @@ BUDGET = {  # by scene: write units, read units
     "bria by a folder's default": (20, 5.0),
     "two jobs of one drop": (34, 11.5),
 }
+BATCHED = (17, 2.5)  # "bria", both files in one batch
 INDEXES = {"open": ("open", "open_at", "job_id"), "by_day": ("day", "job_id")}
 ROW = {"job_id": {"S": "j"}, "open": {"S": "due#1"}, "open_at": {"N": "5"}, "day": {"S": "2026-11-30#1"}}
 
@@ -35,10 +38,20 @@ ROW = {"job_id": {"S": "j"}, "open": {"S": "due#1"}, "open_at": {"N": "5"}, "day
 @pytest.mark.parametrize("name", BUDGET)
 def test_a_job_is_charged_no_more_than_it_needs(ground: Ground, name: str) -> None:
     """Write and read units of an undisturbed life are exactly those of the table."""
+    assert _charged(ground, scene(name)) == BUDGET[name]
+
+
+def test_both_files_in_one_batch_are_charged_less(ground: Ground) -> None:
+    """The same job whose two events reach one invocation: no row of a drop that waits is made and taken away."""
+    photo, sidecar = scene("bria").drops
+    assert _charged(ground, replace(scene("bria"), drops=((*photo, *sidecar),))) == BATCHED
+
+
+def _charged(ground: Ground, played: Scene) -> tuple[int, float]:
     passed: list[Metered] = []
     with metered(ground.template, lambda: CURRENT.get() is not None, passed.append):
-        Life(ground, scene(name)).play()
-    assert (sum(call.writes.total() for call in passed), sum(call.reads for call in passed)) == BUDGET[name]
+        Life(ground, played).play()
+    return sum(call.writes.total() for call in passed), sum(call.reads for call in passed)
 
 
 def test_a_size_is_that_of_names_and_values() -> None:

@@ -118,7 +118,7 @@ def test_a_missing_template_is_told(tmp_path: Path) -> None:
 
 def test_reads_the_real_template() -> None:
     """Names, notifications, redrive, visibility and what drives each function come from template.yaml."""
-    read = load(TEMPLATE, PLACE, {"WorkVisibilitySeconds": "77", "WorkConcurrency": "3"})
+    read = load(TEMPLATE, PLACE, {"WorkVisibilitySeconds": "77", "WorkConcurrency": "3", "DropBatchingSeconds": "7"})
     assert {bucket.logical_id for bucket in read.buckets} == {"InputBucket", "OutputBucket", "StagingBucket"}
     drops = next(bucket for bucket in read.buckets if bucket.logical_id == "InputBucket")
     assert drops.name == "shop-inputbucket"
@@ -133,6 +133,8 @@ def test_reads_the_real_template() -> None:
     assert set(functions) == {"SubmitFunction", "WebhookFunction", "ReconcileFunction"}
     (source,) = functions["ReconcileFunction"].queues
     assert (source.queue_arn, source.batch_size, source.partial, source.concurrency) == (work.arn, 1, True, 3)
+    (drop_source,) = functions["SubmitFunction"].queues
+    assert (drop_source.batch_size, drop_source.window, source.window) == (10, 7, 0)
     (schedule,) = functions["ReconcileFunction"].schedules
     assert schedule.seconds == 60
     (route,) = functions["WebhookFunction"].routes

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 QUICK = {
     "LogLevel": "DEBUG",
     "PairingSeconds": "0",
+    "DropBatchingSeconds": "0",
     "NoSpecSeconds": "1",
     "PollAfterSeconds": "30",
     "HoldRetrySeconds": "86400",

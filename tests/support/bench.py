@@ -170,6 +170,20 @@ class Bench:
 
     def tell(self, key: str, *, removed: bool = False) -> None:
         """Deliver the S3 event of a key to `submit`, encoded as S3 does."""
+        load_function("submit").take_message(self.world, self.event(key, removed=removed), {}, set())
+
+    def tell_at_once(self, *keys: str) -> list[int]:
+        """Deliver the S3 events of keys in one batch; the places of those that failed.
+
+        Raises:
+            backdrop.batches.AllFailed: all of them did.
+        """
+        records = [{"messageId": str(number), "body": self.event(key)} for number, key in enumerate(keys)]
+        reply = load_function("submit").take_batch(self.world, {"Records": records})
+        return [int(failed["itemIdentifier"]) for failed in reply["batchItemFailures"]]
+
+    def event(self, key: str, *, removed: bool = False) -> str:
+        """What S3 sends when a key was written or removed."""
         entry = {
             "eventName": "ObjectRemoved:Delete" if removed else "ObjectCreated:Put",
             "s3": {
@@ -177,7 +191,7 @@ class Bench:
                 "object": {"key": quote_plus(key, safe="/")},
             },
         }
-        load_function("submit").take_message(self.world, json.dumps({"Records": [entry]}))
+        return json.dumps({"Records": [entry]})
 
     def drop(self, name: str, data: bytes | str | dict[str, Any], **more: Any) -> str:
         """Upload an object and deliver its event."""

@@ -130,12 +130,14 @@ def mappings(functions: Resources) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def test_what_drives_what(functions: Resources) -> None:
-    """Drops go to submit in tens, work to reconcile one at a time; each failure is reported alone."""
+    """Drops are gathered and go to submit in tens, work to reconcile one at a time; each failure is reported alone."""
     found = {name: (queue, properties) for name, queue, properties in mappings(functions)}
     assert {name: (queue, properties["BatchSize"]) for name, (queue, properties) in found.items()} == {
         "SubmitFunction": ("DropQueue", 10),
         "ReconcileFunction": ("WorkQueue", 1),
     }
+    windows = {name: properties.get("MaximumBatchingWindowInSeconds") for name, (_, properties) in found.items()}
+    assert windows == {"SubmitFunction": {"Ref": "DropBatchingSeconds"}, "ReconcileFunction": None}
     for _, properties in found.values():
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
@@ -163,9 +165,10 @@ def test_every_drained_queue_has_a_dead_letter_queue(
 
 
 def test_visibility_and_receives_by_default(template: Resources) -> None:
-    """A batch of drops has six times its timeout; work comes again when its lease is over; five tries each."""
+    """Drops have six times their timeout and the longest window; work comes again after its lease; five tries each."""
     defaults = {name: declared["Default"] for name, declared in template["Parameters"].items()}
-    assert (defaults["DropVisibilitySeconds"], defaults["WorkVisibilitySeconds"]) == (180, 450)
+    assert (defaults["DropVisibilitySeconds"], defaults["WorkVisibilitySeconds"]) == (190, 450)
+    assert defaults["DropVisibilitySeconds"] == 6 * 30 + template["Parameters"]["DropBatchingSeconds"]["MaxValue"]
     assert defaults["MaxReceiveCount"] == 5
 
 

@@ -25,6 +25,7 @@ LAPTOP = {
     "PollAfterSeconds": "3",
     "PatienceSeconds": "30",
     "HoldRetrySeconds": "5",
+    "DropBatchingSeconds": "0",
 }
 
 

@@ -34,6 +34,7 @@ FUNCTIONS = ("submit", "webhook", "reconcile")
 SHORTENED = {
     "PairingSeconds": "3",
     "NoSpecSeconds": "6",
+    "DropBatchingSeconds": "0",
     "PollAfterSeconds": "5",
     "HoldRetrySeconds": "5",
     "DropVisibilitySeconds": "5",

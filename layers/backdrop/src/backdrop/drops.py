@@ -8,6 +8,7 @@ been applied to. Refuses to guess between two sidecars.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -18,7 +19,7 @@ from backdrop.jobs import day_partition, due_partition, milliseconds
 from backdrop.pictures import HEAD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from backdrop.pictures import Picture
     from backdrop.world import World
@@ -52,6 +53,20 @@ def read_events(body: str) -> list[Dropped]:
         Dropped(str(entry["s3"]["bucket"]["name"]), unquote_plus(str(entry["s3"]["object"]["key"])))
         for entry in message["Records"]
     ]
+
+
+def shared_looks(bodies: Iterable[str]) -> dict[Dropped, Dropped]:
+    """By each photo of which a batch's messages name a sidecar too: that sidecar, whose look sees the photo as well.
+
+    Not the other way round: a photo's own look lets it wait for a sidecar that does not lie there under a usual name.
+    Two sidecars of one photo are looked at each: only together do they show that they contradict each other.
+    """
+    named: list[Dropped] = []
+    for body in bodies:
+        with suppress(Exception):  # whatever it is, it fails when the message is taken
+            named += read_events(body)
+    sidecars = (one for one in named if keys.classify(one.key) is keys.Kind.SIDECAR)
+    return {Dropped(one.bucket, keys.image_of(one.key)): one for one in sidecars}
 
 
 @dataclass(frozen=True, slots=True)
