@@ -1,4 +1,4 @@
-"""The ground of the fault harness as a fixture, and each scene's undisturbed life, played once a module."""
+"""The ground of the fault harness as a fixture, and each scene's undisturbed life, played once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ def ground() -> Iterator[Ground]:
         yield there
 
 
+@pytest.fixture(scope="session")
+def _known() -> dict[str, Recorded]:
+    return {}
+
+
 @pytest.fixture(scope="module")
-def recorded(ground: Ground) -> Callable[[str], Recorded]:
-    """A scene's undisturbed life."""
-    known: dict[str, Recorded] = {}
+def recorded(ground: Ground, _known: dict[str, Recorded]) -> Callable[[str], Recorded]:
+    """A scene's undisturbed life, which is the same on every ground."""
 
     def of(name: str) -> Recorded:
-        if name not in known:
-            known[name] = record(ground, scene(name))
-        return known[name]
+        if name not in _known:
+            _known[name] = record(ground, scene(name))
+        return _known[name]
 
     return of

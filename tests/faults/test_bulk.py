@@ -6,31 +6,17 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from bulk import BUSY, LIMIT, Bulk, check
-from faults_ground import standing
-from faults_invocation import deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from faults_ground import Ground
 
 DROPS = 500
 SMALL = 40
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
-    """Servers of their own."""
-    with ExitStack() as closing:
-        made = closing.enter_context(standing())
-        closing.enter_context(deployed())
-        yield made
 
 
 @pytest.mark.timeout(900)

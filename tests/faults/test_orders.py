@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from bench import picture
 from bulk import Settling
-from faults_ground import standing
-from faults_invocation import Plan, deployed
+from faults_invocation import Plan
 from faults_life import FOLDER, Pending
 from faults_scenes import Scene
 from faults_wire import Fault
@@ -23,8 +21,6 @@ from backdrop.states import OPEN, State
 from backdrop.workflow import redriving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from faults_ground import Ground
 
     from backdrop.world import World
@@ -304,11 +300,8 @@ class Orders(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _ground() -> Iterator[None]:
-    with ExitStack() as closing:
-        Orders.ground = closing.enter_context(standing())
-        closing.enter_context(deployed())
-        yield
+def _ground(ground: Ground) -> None:
+    Orders.ground = ground
 
 
 Orders.TestCase.settings = settings(
