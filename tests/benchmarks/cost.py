@@ -1,9 +1,10 @@
 """`make bench PART=cost`: what one picture asks of AWS, by request, millisecond and byte, and what that costs.
 
-Promises counts from the wire (a warm environment, a photo of some size, first the photo and then its sidecar) and
-dollars from them by list prices. What a month costs without any picture, what a cold environment adds, the photo's own
-way and BackgroundCut's blocking stand apart. Seconds of Lambda are this machine's processor time, put into the
-template's memory, and the waits of `cost_waits`: they are an estimate and say so.
+Promises counts from the wire (a warm environment, a photo of some size, its event and its sidecar's in one batch) and
+dollars from them by list prices; the two apart stand beside it, and so does every invocation traced. What a month costs
+without any picture, what a cold environment adds, the photo's own way and BackgroundCut's blocking stand apart. Seconds
+of Lambda are this machine's processor time, put into the template's memory, and the waits of `cost_waits`: they are an
+estimate and say so.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def spec_of(spec: Mapping[str, Any]) -> bytes:
 
 
 def play_one(
-    play: Play, number: int, spec: Mapping[str, Any], photo: bytes, *, order: str = "photo"
+    play: Play, number: int, spec: Mapping[str, Any], photo: bytes, *, order: str = "both"
 ) -> list[Invocation]:
     """Lead one drop to its end; its invocations. `order`: which file is dropped and handled first, or `both`."""
     mark = len(play.invocations)
@@ -62,7 +63,7 @@ def play_one(
     return play.invocations[mark:]
 
 
-def play_model(here: Stand, spec: Mapping[str, Any], photo: bytes, *, order: str = "photo") -> list[list[Invocation]]:
+def play_model(here: Stand, spec: Mapping[str, Any], photo: bytes, *, order: str = "both") -> list[list[Invocation]]:
     """A job that warms the environment, and JOBS more; the invocations of each."""
     model = str(spec["model"])
     play = scale_play.Play(here, settings={"BACKGROUND_COLOR_FORM": "runs"}, calls_back=model != CUT["model"])
@@ -122,8 +123,8 @@ def measure(say: Callable[[str], None]) -> Section:
             say(model)
             played[model] = play_model(here, spec, photo)
             used[model] = used_by(here, played[model])
-        orders = {}
-        for order in ("photo", "spec", "both"):
+        orders = {"both": used[str(BRIA["model"])]}
+        for order in ("photo", "spec"):
             say(f"bria, {order} first")
             orders[order] = used_by(here, play_model(here, BRIA, photo, order=order))
         fixed = monthly(here)

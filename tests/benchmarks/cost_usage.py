@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MEGABYTES = 1024  # the template's MemorySize of each function
 PLATFORM_BYTES = 700  # Lambda's lines of one invocation at SystemLogLevel INFO: platform.start, platform.report
 ACCESS_BYTES = 360  # a line of the access log
+DAY = 86_400.0
 QUEUE_CALLS = 2  # of Lambda's own for each batch: ReceiveMessage and DeleteMessage
 
 KINDS = (
@@ -106,6 +107,11 @@ def units(invocations: Iterable[Invocation]) -> Counter[str]:
         for where, charged in call.writes.items():
             counted[f"{call.what} rows" if where == "table" else f"index {where}"] += charged
     return counted
+
+
+def sampled(used: Mapping[str, float], pictures_a_day: float) -> dict[str, float]:
+    """What is used with only those traces that X-Ray records when so many pictures come evenly over the day."""
+    return {**used, "traces": used["traces"] * prices.traced(pictures_a_day / DAY)}
 
 
 def thousand(used: Mapping[str, float]) -> dict[str, float]:

@@ -18,6 +18,12 @@ READ = "2026-11-30"
 MILLION, GIGABYTE = 1e6, 2.0**30
 HOURS_A_MONTH = 730.0
 
+# Of Lambda's invocations X-Ray records the first of each second and one of twenty of the others, and that cannot be
+# configured: docs.aws.amazon.com/lambda/latest/dg/services-xray.html, read on READ. It does not say whether all
+# functions share that second or each has its own: each, which is dearer.
+TRACED_A_SECOND, TRACED_OF_THE_REST = 1.0, 0.05
+FREE_TRACES = 100_000  # a month, for ever: aws.amazon.com/xray/pricing; told, and not taken off
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -55,6 +61,12 @@ PRICES: Mapping[str, Price] = {
     "metric": Price(0.30, 1, "metric of one's own and month, while it is written", _aws("cloudwatch")),
     "dashboard": Price(3.00, 1, "dashboard and month", _aws("cloudwatch")),
 }
+
+
+def traced(invocations_a_second: float) -> float:
+    """The share of a function's invocations that X-Ray records when so many come evenly; all of one and fewer."""
+    more = max(0.0, invocations_a_second - TRACED_A_SECOND)
+    return 1.0 if more == 0 else (TRACED_A_SECOND + TRACED_OF_THE_REST * more) / invocations_a_second
 
 
 def dollars(used: Mapping[str, float]) -> dict[str, float]:

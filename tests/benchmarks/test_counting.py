@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import prices
 import pytest
-from cost_usage import of_calls, thousand
+from cost_usage import of_calls, sampled, thousand
 from metering import Metered
 from quotas_limits import PARTITION_WRITES, RUN_SECONDS, Constants, gate_rate
 from scale import AT_A_TIME, busy
@@ -45,6 +46,14 @@ def test_each_request_is_in_one_line_of_the_bill() -> None:
     told = {"S3 lists": 1, "S3 reads": 1, "S3 writes": 2, "output events": 1, "table writes": 4, "table reads": 0.5}
     assert used == {**told, "queues": 1, "secrets": 1}
     assert thousand({"S3 lists": 4}) == {"S3 lists": pytest.approx(0.02)}
+
+
+def test_few_invocations_are_all_traced_and_of_many_one_in_twenty() -> None:
+    """The first of each second is recorded, and 5 % of the rest."""
+    assert [prices.traced(rate) for rate in (0.1, 1.0)] == [1.0, 1.0]
+    assert prices.traced(21.0) == pytest.approx(2 / 21)
+    assert prices.traced(1e6) == pytest.approx(0.05, rel=1e-4)
+    assert sampled({"traces": 3.0, "queues": 2.0}, 21 * 86_400) == {"traces": pytest.approx(6 / 21), "queues": 2.0}
 
 
 def test_what_has_no_price_is_not_priced() -> None:
