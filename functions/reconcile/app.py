@@ -1,13 +1,10 @@
 """The work queue's and the schedule's function: runs what blocks, polls what no callback came for, delivers, sweeps."""
 
-import gc
 import json
 from typing import Any
 
 from backdrop import batches
 from backdrop.world import World, deployed
-
-gc.set_threshold(100_000)  # modules and clients are no garbage: to look for some takes a tenth of a cold start
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:

@@ -4,7 +4,6 @@ Promises to report the messages that failed one by one, so that the others are n
 where several messages of a batch name the same: all of it lay there before the batch came.
 """
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 from backdrop import batches
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backdrop.drops import Dropped
-
-gc.set_threshold(100_000)  # modules and clients are no garbage: to look for some takes a tenth of a cold start
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:

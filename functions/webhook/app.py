@@ -5,13 +5,10 @@ that every refusal has the same shape, and that a caller's mistake, whatever the
 a 5xx.
 """
 
-import gc
 import json
 from typing import Any
 
 from backdrop import callbacks
-
-gc.set_threshold(100_000)  # modules and clients are no garbage: to look for some takes a tenth of a cold start
 
 MOST_BYTES = 5_000_000  # below Lambda's own 6 MB, so that the refusal is ours
 

@@ -129,23 +129,17 @@ def measure(say: Callable[[str], None]) -> Section:
 
 
 def _undone(folder: Path, layer: Path) -> dict[str, Code]:
-    """Submit with one improvement taken back: compiled files, botocore alone, the collector that waits."""
+    """Submit with one improvement taken back: compiled files, batches without asyncio."""
     bare = starting.without_compiled(layer, folder / "bare")
-    collecting = starting.function("submit", folder / "collecting", layer)
     loaded = starting.function("submit", folder / "loaded", layer)
-    for code, old, new in (
-        (collecting, "gc.set_threshold(100_000)", "gc.get_threshold()"),
-        (loaded, "import gc\n", "import gc\nimport boto3.session\nimport aws_lambda_powertools.utilities.batch\n"),
-    ):
-        app = code.folder / "app.py"
-        text = app.read_text(encoding="utf-8")
-        if old not in text:
-            raise ValueError(f"app.py has no {old!r}")
-        app.write_text(text.replace(old, new), encoding="utf-8")
+    app, old = loaded.folder / "app.py", "from backdrop import batches\n"
+    text = app.read_text(encoding="utf-8")
+    if old not in text:
+        raise ValueError(f"app.py has no {old!r}")
+    app.write_text(text.replace(old, f"import aws_lambda_powertools.utilities.batch\n{old}"), encoding="utf-8")
     return {
         "submit without .pyc files in the layer": starting.function("submit", folder / "slow", bare),
-        "submit with boto3 and Powertools' batch utility": loaded,
-        "submit with the collector as Python sets it": collecting,
+        "submit with Powertools' batch utility": loaded,
     }
 
 

@@ -32,15 +32,6 @@ def test_importing_a_function_imports_nothing_heavy(name: str) -> None:
     assert not imported(loading(name)) & set(HEAVY)
 
 
-def test_clients_come_without_boto3() -> None:
-    """Every client is botocore's own: boto3 with its resources and transfers is never imported."""
-    made = "from backdrop.world import Clients; c = Clients(); c.s3, c.dynamodb, c.dynamodb_once, c.sqs, c.secrets"
-    region = "import os; os.environ['AWS_DEFAULT_REGION'] = 'eu-central-1'"
-    loaded = imported(f"{region}; {made}")
-    assert "botocore.client" in loaded
-    assert not loaded & {"boto3", "s3transfer"}
-
-
 @pytest.mark.parametrize("step", ["posting", "receiving", "sweeping", "admitting"])
 def test_only_reading_a_spec_takes_pydantic(step: str) -> None:
     """A job's row is read without the spec's schema: callbacks, sweeps and work messages do without pydantic."""

@@ -226,10 +226,18 @@ def row(world: World, bucket: str, key: str) -> Row | None:
     return Row(str(item["state"]), str(item["version"]), int(item["first_seen"])) if item else None
 
 
+# A look that takes its time must not undo the wait of a newer one, whose message would then find nothing to look at:
+# a photo that was replaced, or deleted and uploaded again, in the middle of it.
+_NOBODY_NEWER_WAITS = "attribute_not_exists(job_id) OR #state <> :waiting OR #first_seen <= :began"
+
+
 def write_row(
-    world: World, bucket: str, key: str, row: Row, *, look_in: float = 0, why: dict[str, Any] | None = None
+    world: World, bucket: str, key: str, row: Row, *, began: int, look_in: float = 0, why: dict[str, Any] | None = None
 ) -> None:
-    """Write the drop's row; a waiting one is in `open`, to be looked at in `look_in` seconds."""
+    """Write the drop's row; a waiting one is in `open`, to be looked at in `look_in` seconds.
+
+    `began`: when the look began that decided this, in milliseconds; what has begun to wait since then stays.
+    """
     now = milliseconds(world)
     job_id = keys.drop_row_id(bucket, key)
     item: dict[str, Any] = {
@@ -247,9 +255,10 @@ def write_row(
         item["expires_at"] = now // 1000 + world.settings.retention_days * 86_400
     if row.state in {"rejected", "orphaned"}:  # so that a day's refusals can be counted
         item["day"] = day_partition(now, job_id)
-    table.replace(world, item)
+    table.replace(world, item, condition=_NOBODY_NEWER_WAITS, values={"waiting": "waiting", "began": began})
 
 
-def forget_row(world: World, bucket: str, key: str) -> None:
-    """The drop became a job, or its image went away."""
-    table.delete(world, keys.drop_row_id(bucket, key))
+def forget_row(world: World, bucket: str, key: str, *, began: int) -> None:
+    """The drop became a job, or its image went away; `began` as for `write_row`."""
+    values = {"waiting": "waiting", "began": began}
+    table.delete(world, keys.drop_row_id(bucket, key), condition=_NOBODY_NEWER_WAITS, values=values)

@@ -67,28 +67,44 @@ def create(world: World, item: dict[str, Any]) -> bool:
     return _put(world, item, condition="attribute_not_exists(job_id)")
 
 
-def replace(world: World, item: dict[str, Any]) -> None:
-    """Write an item whatever lies under its key. For rows of drops and memos, never for jobs."""
-    _put(world, item, condition="")
+def replace(
+    world: World, item: dict[str, Any], *, condition: str = "", values: Mapping[str, Any] | None = None
+) -> bool:
+    """Write an item over what lies under its key, if `condition` holds of that. Never for jobs."""
+    return _put(world, item, condition=condition, values=values)
 
 
-def _put(world: World, item: dict[str, Any], *, condition: str) -> bool:
-    client = world.aws.dynamodb
+def _guard(condition: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a request says of its condition, which is written as for `attempt`."""
     guard: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+    if names := {alias: alias[1:] for alias in re.findall(r"#\w+", condition)}:
+        guard["ExpressionAttributeNames"] = names
+    if values:
+        guard["ExpressionAttributeValues"] = {f":{name}": encode(value) for name, value in values.items()}
+    return guard
+
+
+def _put(world: World, item: dict[str, Any], *, condition: str, values: Mapping[str, Any] | None = None) -> bool:
+    client = world.aws.dynamodb
     try:
         client.put_item(
             TableName=world.settings.job_table,
             Item={name: encode(value) for name, value in item.items()},
-            **guard,
+            **_guard(condition, values),
         )
     except client.exceptions.ConditionalCheckFailedException:
         return False
     return True
 
 
-def delete(world: World, key: str) -> None:
-    """Remove an item; fine when it is not there. For rows of drops, never for jobs."""
-    world.aws.dynamodb.delete_item(TableName=world.settings.job_table, Key={"job_id": {"S": key}})
+def delete(world: World, key: str, *, condition: str = "", values: Mapping[str, Any] | None = None) -> bool:
+    """Remove an item, if `condition` holds of it; fine when it is not there. For rows of drops, never for jobs."""
+    client = world.aws.dynamodb
+    try:
+        client.delete_item(TableName=world.settings.job_table, Key={"job_id": {"S": key}}, **_guard(condition, values))
+    except client.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

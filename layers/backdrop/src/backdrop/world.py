@@ -32,16 +32,15 @@ class Clients:
 
     @cached_property
     def _session(self) -> Any:
-        # The clients are botocore's in any case: boto3 would add its resources and transfers, a tenth of a cold start.
-        import botocore.session  # noqa: PLC0415 - 110 ms: the webhook refuses forged calls without it
+        import boto3  # noqa: PLC0415 - 110 ms: the webhook refuses forged calls without it
 
-        return botocore.session.get_session()
+        return boto3.session.Session()
 
     def _client(self, service: str, **more: Any) -> Any:
-        from botocore.config import Config  # noqa: PLC0415 - as above
+        from botocore.config import Config  # noqa: PLC0415 - with boto3
 
         config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, **more)
-        return self._session.create_client(service, config=config)
+        return self._session.client(service, config=config)
 
     @cached_property
     def s3(self) -> S3Client:

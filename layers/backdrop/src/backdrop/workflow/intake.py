@@ -47,33 +47,35 @@ def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: b
 
     Listing is the dearest request there is, so it comes last: when jobs are to be made, or a wait is to end.
     """
+    began = jobs.milliseconds(world)
     photo: Photo | None = None
     found: SpecFile | None = None
     try:
         photo = drops.look(world, bucket, key)
         seen = None if waited else _seen(world, bucket, key, named)
-        if photo and not (seen or named or waited) and _pairs(world, photo):
+        if photo and not (seen or named or waited) and _pairs(world, photo, began):
             return []
         made = making.foresee(world, photo, seen) if photo and seen else []
         decided = seen if photo is None or making.under_way(world, made) else None
         found = decided or drops.find_spec(world, bucket, key, seen=seen)
         if photo is None:
-            return _without_photo(world, bucket, key, found)
+            return _without_photo(world, bucket, key, found, began)
         if found is None:
-            return _wait_for_spec(world, photo)
+            return _wait_for_spec(world, photo, began)
         if found.is_default:
-            return _by_default(world, photo, found)
+            return _by_default(world, photo, found, began)
         if not made or found is not seen:
             made = making.make(world, photo, found)
     except Rejected as refusal:
         version = photo.version_id if photo else ""
-        _refuse(world, bucket, key, version, _again(refusal) if found and found.is_default else refusal)
+        refusal = _again(refusal) if found and found.is_default else refusal
+        _refuse(world, bucket, key, version, refusal, began=began)
         return []
     if not waited:  # an event comes again when this dies here; and a refused row would keep its error file
-        drops.forget_row(world, bucket, key)
+        drops.forget_row(world, bucket, key, began=began)
     ready = making.write(world, made)
     if waited:  # its message looks for the row
-        drops.forget_row(world, bucket, key)
+        drops.forget_row(world, bucket, key, began=began)
     making.settle(world, made, ready)
     return ready
 
@@ -83,7 +85,7 @@ def _seen(world: World, bucket: str, key: str, named: str) -> SpecFile | None:
     return drops.sidecar(world, bucket, named) if named else drops.usual_sidecar(world, bucket, key)
 
 
-def _pairs(world: World, photo: Photo) -> bool:
+def _pairs(world: World, photo: Photo, began: int) -> bool:
     """Let a photo that is new wait for a sidecar of its own; folder defaults are looked for when that time is over.
 
     Not one that has waited, was refused or was run: for that, all that may govern it is looked at.
@@ -93,15 +95,15 @@ def _pairs(world: World, photo: Photo) -> bool:
         return False
     if any(job.version_id == photo.version_id for job in jobs.of_source(world, photo.bucket, photo.key)):
         return False
-    _let_pair(world, photo)
+    _let_pair(world, photo, began)
     return True
 
 
-def _let_pair(world: World, photo: Photo) -> None:
+def _let_pair(world: World, photo: Photo, began: int) -> None:
     """Wait the pairing time: the message is in time, the row makes it sure."""
     pause = world.settings.pairing_seconds
     row = drops.Row("waiting", photo.version_id, jobs.milliseconds(world))
-    drops.write_row(world, photo.bucket, photo.key, row, look_in=pause)
+    drops.write_row(world, photo.bucket, photo.key, row, began=began, look_in=pause)
     work.send(world, work.waiting(photo.bucket, photo.key), delay=pause)
 
 
@@ -111,7 +113,7 @@ def _again(refusal: Rejected) -> Rejected:
     return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
 
 
-def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) -> list[Job]:
+def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None, began: int) -> list[Job]:
     """The photo is not there: it was deleted, or its sidecar came first."""
     known = jobs.of_source(world, bucket, key)
     for job in known:
@@ -122,10 +124,10 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
         # A waiting row may have followed a refused one, when photo and sidecar were taken away one by one.
         if row and (row.state in {"orphaned", "rejected"} or (row.state == "waiting" and not known)):
             notices.clear(world, key)
-        drops.forget_row(world, bucket, key)
+        drops.forget_row(world, bucket, key, began=began)
         return []
     if any(job.drop_version.endswith(f"/{found.version_id}") for job in known):
-        drops.forget_row(world, bucket, key)  # the spec has done its work before the photo was deleted
+        drops.forget_row(world, bucket, key, began=began)  # the spec has done its work before the photo was deleted
         return []
     if row and row.state == "orphaned" and row.version == found.version_id:
         return []
@@ -134,6 +136,7 @@ def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None) 
         bucket,
         key,
         row,
+        began=began,
         version=found.version_id,
         seconds=world.settings.no_spec_seconds,
         problem=Problem(
@@ -153,12 +156,12 @@ def _cancel(world: World, job: Job) -> None:
         budget.refund(world, job)
 
 
-def _wait_for_spec(world: World, photo: Photo) -> list[Job]:
+def _wait_for_spec(world: World, photo: Photo, began: int) -> list[Job]:
     row = drops.row(world, photo.bucket, photo.key)
     if row and row.state == "orphaned" and row.version == photo.version_id:
         return []
     if any(job.etag == photo.etag for job in jobs.of_source(world, photo.bucket, photo.key)):
-        drops.forget_row(world, photo.bucket, photo.key)
+        drops.forget_row(world, photo.bucket, photo.key, began=began)
         return []  # its spec was taken away after it had done its work
     seconds = world.settings.no_spec_seconds
     return _hold_open(
@@ -166,6 +169,7 @@ def _wait_for_spec(world: World, photo: Photo) -> list[Job]:
         photo.bucket,
         photo.key,
         row,
+        began=began,
         version=photo.version_id,
         seconds=seconds,
         problem=Problem(
@@ -178,7 +182,15 @@ def _wait_for_spec(world: World, photo: Photo) -> list[Job]:
 
 
 def _hold_open(
-    world: World, bucket: str, key: str, row: drops.Row | None, *, version: str, seconds: float, problem: Problem
+    world: World,
+    bucket: str,
+    key: str,
+    row: drops.Row | None,
+    *,
+    began: int,
+    version: str,
+    seconds: float,
+    problem: Problem,
 ) -> list[Job]:
     """Keep a drop waiting for its other half; when its time is over, say so in an error file."""
     now = jobs.milliseconds(world)
@@ -186,15 +198,16 @@ def _hold_open(
     first_seen = row.first_seen if row and waiting else now
     if now - first_seen >= seconds * 1000:
         notices.write_refusal(world, bucket, key, [problem])
-        drops.write_row(world, bucket, key, drops.Row("orphaned", version, first_seen), why=problem.as_dict())
+        gone = drops.Row("orphaned", version, first_seen)
+        drops.write_row(world, bucket, key, gone, began=began, why=problem.as_dict())
         return []
     if not waiting:
         pause = min(seconds, world.settings.pairing_seconds)
-        drops.write_row(world, bucket, key, drops.Row("waiting", version, first_seen), look_in=pause)
+        drops.write_row(world, bucket, key, drops.Row("waiting", version, first_seen), began=began, look_in=pause)
     return []
 
 
-def _by_default(world: World, photo: Photo, found: SpecFile) -> list[Job]:
+def _by_default(world: World, photo: Photo, found: SpecFile, began: int) -> list[Job]:
     """A folder default is used when no sidecar has come within the pairing time, and once for each version."""
     now = jobs.milliseconds(world)
     row = drops.row(world, photo.bucket, photo.key)
@@ -203,45 +216,49 @@ def _by_default(world: World, photo: Photo, found: SpecFile) -> list[Job]:
         job.version_id == photo.version_id for job in jobs.of_source(world, photo.bucket, photo.key)
     ):  # a sidecar had it run, and is gone now
         done = drops.Row("defaulted", photo.version_id, now)
-        drops.write_row(world, photo.bucket, photo.key, done)
+        drops.write_row(world, photo.bucket, photo.key, done, began=began)
         return []
     if mine is None:
-        _let_pair(world, photo)
+        _let_pair(world, photo, began)
         return []
     paired = now - mine.first_seen >= world.settings.pairing_seconds * 1000
     if mine.state == "defaulted" or (mine.state == "waiting" and not paired):
         return []
     made = making.make(world, photo, found)
     if mine.state != "waiting":  # what was refused or orphaned is on its way again
-        drops.write_row(world, photo.bucket, photo.key, replace(mine, state="waiting"), look_in=LOOK_AFTER)
+        again = replace(mine, state="waiting")
+        drops.write_row(world, photo.bucket, photo.key, again, began=began, look_in=LOOK_AFTER)
     ready = making.write(world, made)
     making.settle(world, made, ready)
-    drops.write_row(world, photo.bucket, photo.key, replace(mine, state="defaulted"))
+    drops.write_row(world, photo.bucket, photo.key, replace(mine, state="defaulted"), began=began)
     return ready
 
 
-def _refuse(world: World, bucket: str, key: str, version: str, refusal: Rejected) -> None:
+def _refuse(world: World, bucket: str, key: str, version: str, refusal: Rejected, *, began: int) -> None:
     notices.write_refusal(world, bucket, key, refusal.problems)
     row = drops.Row("rejected", version, jobs.milliseconds(world))
-    drops.write_row(world, bucket, key, row, why={"problems": [problem.as_dict() for problem in refusal.problems]})
+    why = {"problems": [problem.as_dict() for problem in refusal.problems]}
+    drops.write_row(world, bucket, key, row, began=began, why=why)
     world.metric("DropsRejected")
     world.log.warning("refused", drop=key, codes=[problem.code for problem in refusal.problems])
 
 
 def _check_default(world: World, bucket: str, key: str) -> None:
     """A folder default that cannot be read is told where it lies, before any photo meets it."""
+    began = jobs.milliseconds(world)
     try:
         found = drops.look(world, bucket, key, most=spec.MOST_BYTES + 1)
         if found:
             spec.parse(found.head, key)
     except Rejected as refusal:
-        _refuse(world, bucket, key, "", refusal)
+        _refuse(world, bucket, key, "", refusal, began=began)
         return
     notices.clear(world, key)
 
 
 def _refuse_stray(world: World, bucket: str, key: str) -> None:
     """A file that is neither photo nor spec is answered, not ignored."""
+    began = jobs.milliseconds(world)
     try:
         there = drops.look(world, bucket, key, most=1) is not None
     except Rejected:
@@ -249,4 +266,4 @@ def _refuse_stray(world: World, bucket: str, key: str) -> None:
     if not there:
         notices.clear(world, key)
         return
-    _refuse(world, bucket, key, "", Rejected(keys.probable_intent(key)))
+    _refuse(world, bucket, key, "", Rejected(keys.probable_intent(key)), began=began)
