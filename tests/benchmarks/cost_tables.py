@@ -85,7 +85,8 @@ def section(
         "Calls and cost",
         "Counted on the wire and priced by the table below, not measured against a floor: one job of each model in a "
         "warm environment, the events of its photo and its sidecar in one batch, as when both are uploaded within "
-        "DropBatchingSeconds, nothing going wrong. AWS does not promise that they meet: what they cost apart is below. "
+        "a DropBatchingSeconds of 1, nothing going wrong. By default it is 0, and AWS does not promise that they meet: "
+        "what they cost apart is below. "
         f"Traces are those of {PICTURES_A_DAY / 1e6:.0f} million pictures a day; where fewer come every invocation may "
         "be traced, and that sum stands beside each.",
         tuple(rows),

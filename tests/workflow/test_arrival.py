@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from backdrop.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from bench import Bench
 
 BRIA: dict[str, Any] = {"model": "bria/background/remove"}
@@ -211,3 +214,66 @@ def test_a_spec_taken_away_after_its_work_leaves_no_error(bench: Bench) -> None:
     bench.later(300)
     bench.sweep()
     assert not [name for name in bench.outputs() if name.endswith(".error.json")]
+
+
+@contextmanager
+def before_the_next(
+    bench: Bench, operation: str, happens: Callable[[], object], *, of: bytes = b""
+) -> Iterator[list[str]]:
+    """While inside: right before the table's next `operation` (of such an item) something `happens`, once."""
+    events, told = bench.world.aws.dynamodb.meta.events, []
+    name = f"before-call.dynamodb.{operation}"
+
+    def meet(params: dict[str, Any], **_: Any) -> None:
+        if not told and of in params["body"]:
+            told.append(operation)
+            happens()
+
+    events.register(name, meet)
+    try:
+        yield told
+    finally:
+        events.unregister(name, meet)
+
+
+def test_a_photo_that_is_replaced_in_the_middle_of_a_look_runs_too(bench: Bench) -> None:
+    """New bytes that come while the old ones' default is applied wait for their turn, and get it."""
+    bench.drop("_backdrop.json", DEFAULT)
+    key = bench.drop("a.png", picture(seed=1))
+    bench.later(bench.world.settings.pairing_seconds + 1)
+    with before_the_next(bench, "PutItem", lambda: bench.drop("a.png", picture(seed=2)), of=b"QUEUED") as met:
+        bench.sweep()
+    assert met
+    bench.later(bench.world.settings.pairing_seconds + 61)
+    bench.sweep()
+    done = bench.finish()
+    assert [job.state for job in done] == [State.SUCCEEDED] * 2
+    assert len({job.etag for job in done}) == 2
+    assert {job.key for job in done} == {key}
+
+
+def test_a_photo_that_is_deleted_and_uploaded_again_runs(bench: Bench) -> None:
+    """The upload's wait outlives the deletion's event, which is still being handled when it begins."""
+    bench.drop("_backdrop.json", DEFAULT)
+    key = bench.drop("a.png", picture(seed=1))
+    with before_the_next(bench, "DeleteItem", lambda: bench.drop("a.png", picture(seed=2))) as met:
+        bench.remove(key)
+    assert met
+    bench.later(bench.world.settings.pairing_seconds + 1)
+    bench.sweep()
+    (job,) = bench.finish()
+    assert job.state is State.SUCCEEDED
+
+
+def test_a_refusal_in_the_middle_of_which_a_photo_is_replaced_stops_nothing(bench: Bench) -> None:
+    """Bytes that are refused are told of; the good ones that replace them meanwhile run."""
+    bench.drop("_backdrop.json", DEFAULT)
+    bench.drop("a.png", b"no picture at all")
+    bench.later(bench.world.settings.pairing_seconds + 1)
+    with before_the_next(bench, "PutItem", lambda: bench.drop("a.png", picture(seed=2)), of=b"rejected") as met:
+        bench.sweep()
+    assert met
+    bench.later(bench.world.settings.pairing_seconds + 61)
+    bench.sweep()
+    (job,) = bench.finish()
+    assert job.state is State.SUCCEEDED
