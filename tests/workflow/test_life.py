@@ -195,7 +195,7 @@ def test_a_lease_that_ran_out_is_unknown_not_free(bench: Bench) -> None:
 
 
 def test_a_due_time_that_comes_sooner_stays(bench: Bench) -> None:
-    """Accepting and finishing leave the row where the sweep finds it in time already, and never later than asked."""
+    """Accepting and finishing leave the row where the sweep finds it in time already, no later than asked."""
     bench.trouble(callback_lost=True)
     start(bench)
     job = bench.only()

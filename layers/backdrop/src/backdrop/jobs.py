@@ -190,8 +190,9 @@ def move(
 
     Besides the table of states the row must still be of this `job`'s attempt, and of its lease where it holds one.
     `look_in` seconds from now the sweep looks at it again; for a QUEUED job: its turn may come. `keep_earlier`: where
-    it looks sooner already, that stays, since another time costs two more writes of the index. `pool` is what a HELD
-    job waits for, when that is not its provider's account.
+    the row as it was read has it look sooner, that stays, since another time costs two more writes of the index (a
+    sweep in between may have put it off by its minute). `pool` is what a HELD job waits for, when that is not its
+    provider's account.
     """
     rule = MOVES[name]
     now = milliseconds(world)

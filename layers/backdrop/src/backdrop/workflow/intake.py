@@ -53,7 +53,7 @@ def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: b
     try:
         photo = drops.look(world, bucket, key)
         seen = None if waited else _seen(world, bucket, key, named)
-        if photo and not (seen or named or waited) and _pairs(world, photo, began):
+        if photo and not (seen or named or waited) and _let_pair_if_new(world, photo, began):
             return []
         made = making.foresee(world, photo, seen) if photo and seen else []
         decided = seen if photo is None or making.under_way(world, made) else None
@@ -85,7 +85,7 @@ def _seen(world: World, bucket: str, key: str, named: str) -> SpecFile | None:
     return drops.sidecar(world, bucket, named) if named else drops.usual_sidecar(world, bucket, key)
 
 
-def _pairs(world: World, photo: Photo, began: int) -> bool:
+def _let_pair_if_new(world: World, photo: Photo, began: int) -> bool:
     """Let a photo that is new wait for a sidecar of its own; folder defaults are looked for when that time is over.
 
     Not one that has waited, was refused or was run: for that, all that may govern it is looked at.
