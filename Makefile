@@ -26,7 +26,7 @@ endif
 export UV := $(CURDIR)/$(BIN)/uv
 export PYTHON313 := $(CURDIR)/$(BIN)/python
 export SAM_CLI_TELEMETRY := 0
-# Modules are compiled once, whatever the shell says, and not by each of the hundred processes that the tests start.
+# Modules are compiled once, whatever the shell says, and not by each process that the tests start.
 export PYTHONDONTWRITEBYTECODE :=
 # Wheels are large and lines are slow.
 UV_HTTP_TIMEOUT ?= 300
