@@ -151,6 +151,65 @@ def test_shoulders_that_fill_a_lower_corner_are_the_subject(*, mirrored: bool) -
     assert overlap(cut(codec.Photo(np.ascontiguousarray(picture), None)).alpha, mask) >= 0.9
 
 
+def bricks(random: np.random.Generator, height: int, width: int) -> Any:
+    """Return a wall of bricks (0 to 255), each a little lighter or darker than the next."""
+    wall = np.full((height, width, 3), (184, 178, 168), np.float32)
+    for row in range(0, height, 28):
+        for left in range(-70 + row // 28 % 2 * 35, width, 70):
+            colour = np.array((168.0, 92.0, 70.0)) * random.uniform(0.75, 1.15)
+            cv2.rectangle(wall, (left + 2, row + 2), (left + 67, row + 25), colour.tolist(), -1)
+    return wall
+
+
+@pytest.mark.parametrize("shirt", [(70.0, 40.0, 150.0), (205.0, 200.0, 60.0)])
+def test_shoulders_that_fill_the_lower_frame_are_cut_from_bricks(shirt: tuple[float, float, float]) -> None:
+    """A shirt that covers most of the lower border and reaches both sides is the subject's, not the wall's."""
+    random = np.random.default_rng(6)
+    picture, mask = bricks(random, 640, 480), np.zeros((640, 480), np.uint8)
+    for centre, axes, colour in (
+        ((250, 660), (265, 215), shirt), ((255, 250), (105, 125), (52.0, 38.0, 30.0)),
+        ((250, 420), (48, 90), (190.0, 142.0, 116.0)), ((255, 275), (80, 105), (222.0, 172.0, 142.0)),
+    ):  # fmt: skip
+        cv2.ellipse(picture, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+        cv2.ellipse(mask, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    noisy = np.clip(picture + random.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
+    assert overlap(cut(codec.Photo(noisy, None)).alpha, mask) >= 0.8
+
+
+def blocks(random: np.random.Generator) -> Any:
+    """Return a ground (487 x 641, 0 to 255) of even blocks of every colour."""
+    wide = random.uniform(0, 255, (61, 81, 3)).astype(np.float32)
+    return cv2.resize(wide, (648, 488), interpolation=cv2.INTER_NEAREST)[:487, :641]
+
+
+def rectangles(random: np.random.Generator) -> Any:
+    """Return a ground (487 x 641, 0 to 255) of rectangles of every size and colour, one over the other."""
+    ground = np.full((487, 641, 3), 90, np.float32)
+    for _ in range(150):
+        x, y = int(random.integers(641)), int(random.integers(487))
+        corner = (x + int(random.integers(10, 80)), y + int(random.integers(10, 80)))
+        cv2.rectangle(ground, (x, y), corner, random.uniform(0, 255, 3).tolist(), -1)
+    return ground
+
+
+@pytest.mark.parametrize(("ground", "seed"), [(blocks, 1), (rectangles, 1), (rectangles, 3)])
+def test_one_thing_is_cut_from_a_ground_that_has_every_colour(
+    ground: Callable[[np.random.Generator], Any], seed: int
+) -> None:
+    """A plain-coloured, grainy shape stands out from a ground in which its colour occurs too, at any size of photo."""
+    random = np.random.default_rng(seed)
+    picture, mask = ground(random), np.zeros((487, 641), np.uint8)
+    angles = np.linspace(0, 2 * np.pi, 6, endpoint=False) + random.uniform(-0.2, 0.2, 6)
+    reach = 125 * random.uniform(0.7, 1.1, 6)
+    corners = np.stack([320 + reach * np.cos(angles), 240 + reach * np.sin(angles)], axis=1)
+    cv2.fillPoly(mask, [corners.astype(np.int32)], 255, cv2.LINE_AA)
+    cover = (mask / 255)[:, :, None]
+    paint = random.uniform(60, 200, 3) * (1 + 0.12 * random.standard_normal((487, 641, 1)))
+    noisy = picture * (1 - cover) + paint * cover + random.normal(0, 4, picture.shape)
+    photo = codec.Photo(np.clip(noisy, 0, 255).astype(np.uint8), None)
+    assert overlap(cut(photo).alpha, mask) >= 0.8
+
+
 def test_a_light_behind_the_hair_is_not_the_subject() -> None:
     """No lump of the ground larger than a fleck remains beside the sample portrait."""
     sample = photos.render("portrait")

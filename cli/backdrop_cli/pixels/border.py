@@ -44,8 +44,8 @@ def seeds(lab: Plane, sharp: Plane) -> Mask:
             if other is not side:
                 others[other] = 1
         known = density(bins, others)[bins[side]] > 2e-4
-        line = known.mean(axis=0 if place < 2 else 1).astype(np.float32)
-        line = cv2.blur(line.reshape(1, -1), (max(3, line.size // 30) | 1, 1)).ravel() > 0.5
+        line = known.mean(axis=0 if place < 2 else 1)
+        line = _run(line, line.size // 30)
         if line.mean() < 0.15:
             line[:] = True
         result[side] |= line[None, :] if place < 2 else line[:, None]
@@ -84,6 +84,43 @@ def _shoulders(lab: Plane, sharp: Plane) -> tuple[int, int] | None:
     slope = float(np.arctan2(right - left, width))
     straight = all(abs(tilt - slope) < 0.17 for tilt in tilts)
     return None if straight or min(left, right) < 0.4 * height else (left, right)
+
+
+def standing(lab: Plane, ground: Mask) -> Mask | None:
+    """Return `ground` opened where the lower border has colours that the upper border hardly has, or None.
+
+    Shoulders that fill the lower frame, or a pot that stands on it, take the ground's place there: nothing of them is
+    novel to a border that they are half of. Floors do the same, so this is a reading to be judged, not a finding; a
+    floor or a shelf that ends at one height all across is left out, as shoulders rise toward the neck.
+    """
+    height, width = ground.shape
+    wide, half = _sides(height, width)[0][0].stop, height // 2
+    upper, lower = np.zeros((height, width), bool), np.zeros((height, width), bool)
+    upper[:wide] = upper[:half, :wide] = upper[:half, -wide:] = True
+    lower[-wide:] = True
+    bins = bins_of(cv2.GaussianBlur(lab, (0, 0), 1.0))
+    own = (np.log((density(bins, lower) + 1e-5) / (density(bins, upper) + 1e-5)) > 1.2)[bins]
+    below = _run(own[-wide:].mean(axis=0), width // 30)
+    opened = np.zeros((height, width), bool)
+    opened[-wide:, below] = True
+    tops = []
+    for columns in (np.s_[:wide], np.s_[-wide:]):
+        others = np.flatnonzero(~_run(own[half:, columns].mean(axis=1), height // 30))
+        tops.append(half + (int(others[-1]) + 1 if others.size else 0))
+        opened[tops[-1] :, columns] = True
+    if below.mean() < 0.15 or (opened & ground).sum() < 0.1 * opened.sum():
+        return None
+    top = min(tops)
+    if max(tops) < 0.99 * height and max(tops) - top < 0.06 * height:
+        rising = own[max(0, top - round(0.08 * height)) : top - round(0.03 * height)].mean()
+        if rising < 0.2:
+            return None
+    return ground & ~opened
+
+
+def _run(share: Plane, length: int) -> Mask:
+    """Return where at least half of the neighbourhood is covered, of a row of shares."""
+    return np.asarray(cv2.blur(share.astype(np.float32).reshape(1, -1), (max(3, length) | 1, 1)).ravel() > 0.5, bool)
 
 
 def _cut_below(sharp: Plane) -> slice | None:

@@ -26,6 +26,20 @@ def middle(ground: Mask) -> Mask:
     return mask
 
 
+def heart(ground: Mask) -> Mask:
+    """Return the ellipse in the middle that nearly every subject covers and little of its ground shares."""
+    height, width = ground.shape
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.asarray((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2 < 0.15**2, bool)
+
+
+def standing_guess(ground: Mask, opened: Mask) -> Mask:
+    """Return the box of `middle`, its foot as wide as the lower border is open in `opened` but not in `ground`."""
+    guess = middle(opened)
+    guess[round(0.7 * len(guess)) :, (ground & ~opened)[-1]] = True
+    return guess
+
+
 def grabcut(rgb: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
     """Return the guess as GrabCut (Rother, Kolmogorov and Blake 2004) settles it; `ground` stays ground.
 

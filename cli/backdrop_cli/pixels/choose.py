@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
-from backdrop_cli.pixels.candidates import close_by, grabcut, middle
-from backdrop_cli.pixels.fields import bins_of, density, edges, guided, lab_of
+from backdrop_cli.pixels.border import standing
+from backdrop_cli.pixels.candidates import close_by, grabcut, heart, middle, standing_guess
+from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
 from backdrop_cli.pixels.focus import Focus, focus_of, within_crisp
 from backdrop_cli.pixels.segment import find, flood, main_parts, overlap
+from backdrop_cli.pixels.windows import strange_windows
 from backdrop_cli.pixels.worth import Evidence, worth
 
 _AGREED = 0.9
@@ -29,26 +31,41 @@ def subject_of(small: Pixels, photo: Pixels) -> Mask:
     blind = main_parts(grabcut(small, middle(ground), ground, 3), _KEEP)[0]
     lab = lab_of(small)
     bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
-    if overlap(first, blind) > _AGREED:
+    opened, agreed = standing(lab, ground), overlap(first, blind) > _AGREED
+    if agreed and opened is None:
         return clear_corners(reconciled(first, blind, bins))
     focus = focus_of(photo, first.shape[1], first.shape[0], ground)
-    others = [blind, _grown(small, first, ground), *_readings_of_focus(small, focus, ground)]
-    evidence = Evidence.of(bins, edges(lab)[0], focus)
-    best, highest = first, worth(first, evidence)
-    for other in others:
-        for mask in (reconciled(first, other, bins), other) if first.any() and other.any() else (other,):
-            score = worth(mask, evidence)
-            if score > highest:
-                best, highest = mask, score
-    return clear_corners(best if best is first else _settled(best, lab))
+    others = [blind]
+    if not agreed:
+        others += [
+            _grown(small, first, ground),
+            _grown(small, strange_windows(lab, ground), ground),
+            _grown(small, heart(ground), ground, 3),
+            *_readings_of_focus(small, focus, ground),
+        ]
+    readings = [first, *(reconciled(first, other, bins) for other in others if first.any() and other.any()), *others]
+    if opened is not None:
+        readings += _standing_readings(small, opened, ground, [first, blind, *others[2:4]])
+    evidence = Evidence.of(bins, focus)
+    different = {mask.tobytes(): mask for mask in readings}.values()
+    best = max(different, key=lambda mask: worth(mask, evidence))
+    return clear_corners(best if np.array_equal(best, first) else _settled(best, lab))
 
 
-def _grown(small: Pixels, guess: Mask, ground: Mask) -> Mask:
-    return main_parts(grabcut(small, guess, ground), _KEEP)[0]
+def _grown(small: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
+    return main_parts(grabcut(small, guess, ground, rounds), _KEEP)[0]
+
+
+def _standing_readings(small: Pixels, opened: Mask, ground: Mask, others: list[Mask]) -> list[Mask]:
+    """Return what stands on the lower border: alone, and with what each of the others adds (hair above shoulders)."""
+    alone = _grown(small, standing_guess(ground, opened), opened, 3)
+    return [alone, *(main_parts(alone | other, _KEEP)[0] for other in others if alone.any() and other.any())]
 
 
 def _readings_of_focus(small: Pixels, focus: Focus, ground: Mask) -> list[Mask]:
     """Return what the edges in focus enclose: as it is, as GrabCut grows it, and grown no further than close by."""
+    if focus.telling <= 0:
+        return []
     run = flood(focus.edges, ground)
     enclosed = [run.mask] if run is not None else []
     lines = within_crisp(focus, ground)
