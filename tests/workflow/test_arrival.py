@@ -221,7 +221,8 @@ def before_the_next(
     bench: Bench, operation: str, happens: Callable[[], object], *, of: bytes = b""
 ) -> Iterator[list[str]]:
     """While inside: right before the table's next `operation` (of such an item) something `happens`, once."""
-    events, told = bench.world.aws.dynamodb.meta.events, []
+    told: list[str] = []
+    events = bench.world.aws.dynamodb.meta.events
     name = f"before-call.dynamodb.{operation}"
 
     def meet(params: dict[str, Any], **_: Any) -> None:

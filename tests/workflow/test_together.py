@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -132,8 +133,8 @@ def test_a_message_that_nobody_can_read_fails_alone(bench: Bench) -> None:
 def test_together_and_apart_come_to_the_same(bench: Bench, fates: tuple[str, ...], order: list[str]) -> None:
     """Whatever was uploaded and deleted before, and in whichever order it is told: one batch or eight end alike."""
     ends = []
-    for number, folder in enumerate(("together", "apart")):
-        place = f"{len(bench.jobs())}-{number}-{folder}"
+    for folder in ("together", "apart"):
+        place = f"{secrets.token_hex(4)}-{folder}"  # no example may find what another one left
         keys = {}
         for name, fate in zip(FILES, fates, strict=True):
             if fate == "never":
