@@ -336,18 +336,26 @@ def _aws(_inert_credentials: None) -> Iterator[templates.Template]:
 @pytest.fixture(scope="session")
 def _clients(_aws: templates.Template) -> Clients:
     """Every client, made once: they know nothing but where to ask, and making them is a quarter of a short test."""
-    made = Clients()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", _aws.place.endpoint_url)
-        _ = made.s3, made.dynamodb, made.dynamodb_once, made.sqs, made.secrets
+        return every_client()
+
+
+SHARED = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
+
+
+def every_client() -> Clients:
+    """Clients that are all made; making them asks nobody anything, so that all environments may share them."""
+    made = Clients()
+    for name in SHARED:
+        getattr(made, name)
     return made
 
 
 def fresh(made: Clients) -> Clients:
     """A new environment's clients, which share the connections of `made` but know no secret yet."""
     clients = Clients()
-    names = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
-    clients.__dict__.update({name: getattr(made, name) for name in names})
+    clients.__dict__.update({name: getattr(made, name) for name in SHARED})
     return clients
 
 

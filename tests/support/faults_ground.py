@@ -22,13 +22,12 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from bench import PROVIDER_KEYS, ROOT, empty_buckets
+from bench import PROVIDER_KEYS, ROOT, empty_buckets, every_client, fresh
 from botocore.config import Config
 from faults_wire import aws_line, gated
 from quick import direct, quickened, uncollected
 
 from backdrop.table import decode
-from backdrop.world import Clients
 from backdrop_cli import aws
 from backdrop_cli import template as templates
 from backdrop_cli.sandbox import server
@@ -36,6 +35,7 @@ from backdrop_cli.sandbox import server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backdrop.world import Clients
     from backdrop_cli.parts import Function, Template
     from backdrop_cli.sandbox.server import Sandbox
 
@@ -49,7 +49,6 @@ INERT = {  # credentials that open nothing
     "POWERTOOLS_METRICS_NAMESPACE": "Backdrop",
 }
 HARNESS = "fault-harness"  # in the User-Agent of what the harness itself asks
-SHARED = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
 LONGEST_SETTLING = 20.0
 
 
@@ -237,17 +236,12 @@ class Ground:
 
     @cached_property
     def clients(self) -> Clients:
-        """The functions' clients; making them asks nobody anything, so that all environments may share them."""
-        made = Clients()
-        for name in SHARED:
-            getattr(made, name)
-        return made
+        """The functions' clients, which all environments share."""
+        return every_client()
 
     def environment(self) -> Clients:
         """The clients of a fresh environment, which knows no secret yet."""
-        fresh = Clients()
-        fresh.__dict__.update({name: getattr(self.clients, name) for name in SHARED})
-        return fresh
+        return fresh(self.clients)
 
     def life(self) -> str:
         """Begin a life in empty stores; its name."""
