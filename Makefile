@@ -143,8 +143,8 @@ unit: setup .venv-sam/.ready ## the tests alone; narrow them with T=tests/area
 	@$(BIN)/pytest -n 2 $(T)
 
 .PHONY: cover
-cover: setup .venv-sam/.ready ## the tests with branch coverage; less than 90 % fails
-	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+cover: setup .venv-sam/.ready ## the tests with coverage; less than 90 % of the lines fails
+	@$(BIN)/pytest -n 3 --cov --cov-report=term:skip-covered
 
 .PHONY: validate-template
 validate-template: setup ## cfn-lint over template.yaml

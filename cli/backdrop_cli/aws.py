@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 # moto keeps an object in memory up to this many bytes, the rest on disk: photos would fill the memory.
-_BUFFER_BYTES = "65536"
+_BUFFER_SETTING, _BUFFER_BYTES = "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536"
 _SHORTEST_GENERATED = 32
 
 _running: list[str] = []  # origins of this process's servers
+_exported: list[str] = []  # what was set in the environment for them
 _announced: list[Template] = []  # what CloudFormation will be told when it is first asked
 _guard = threading.Lock()
 
@@ -42,7 +43,6 @@ def serving_aws(port: int = 0) -> Iterator[str]:
     Raises:
         OSError: the port is taken.
     """
-    os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", _BUFFER_BYTES)
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - a second of imports, only for a stack
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -69,6 +69,9 @@ def serving_aws(port: int = 0) -> Iterator[str]:
         server = Server(HOST, port, app, Handler, fd=bound.fileno())
     with serving(server, "moto") as origin:
         with _guard:
+            if not _running and _BUFFER_SETTING not in os.environ:
+                os.environ[_BUFFER_SETTING] = _BUFFER_BYTES
+                _exported.append(_BUFFER_SETTING)
             _running.append(origin)
         try:
             yield origin
@@ -77,6 +80,8 @@ def serving_aws(port: int = 0) -> Iterator[str]:
                 _running.remove(origin)
                 if not _running:
                     _reset()
+                    while _exported:
+                        os.environ.pop(_exported.pop(), None)
 
 
 def _one_at_a_time(app: Any) -> Any:

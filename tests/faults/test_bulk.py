@@ -15,13 +15,13 @@ from bulk import BUSY, LIMIT, Bulk, check
 if TYPE_CHECKING:
     from faults_ground import Ground
 
-DROPS = 500
-SMALL = 40
+DROPS = 60  # `make faults` plays 500 and 2,000
+SMALL = 24
 
 
-@pytest.mark.timeout(900)
-def test_five_hundred_drops_at_a_busy_provider() -> None:
-    """500 drops at a provider that fails a job when more than 5 run at a time: 500 SUCCEEDED.
+@pytest.mark.timeout(240)
+def test_sixty_drops_at_a_busy_provider() -> None:
+    """Sixty drops at a provider that fails a job when more than 5 run at a time: sixty SUCCEEDED.
 
     With 30 % of requests answered 429 or a documented 503, and invocations that are killed: never more than 5 in
     flight, no drop in a dead-letter queue, no double payment, the places of crashed holders freed. Played by a process
@@ -34,17 +34,17 @@ def test_five_hundred_drops_at_a_busy_provider() -> None:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=850,
+        timeout=220,
     )
     assert played.returncode == 0, played.stdout + played.stderr
-    told = re.search(r"{'SUCCEEDED': 500}, 50\d paid, at most 5 at a time, (\d+) invocations killed", played.stdout)
+    told = re.search(r"{'SUCCEEDED': 60}, 6\d paid, at most 5 at a time, (\d+) invocations killed", played.stdout)
     assert told, played.stdout
-    assert int(told[1]) >= 20
+    assert int(told[1]) >= 2
 
 
 def test_without_places_the_provider_fails_jobs(ground: Ground) -> None:
     """The sandbox's limit is real: admitted by more than it takes at a time, jobs fail there and are paid for again."""
-    batch = Bulk(ground, SMALL, trouble=BUSY, settings={"IMAGEPIPELINE_AT_A_TIME": "40"})
+    batch = Bulk(ground, SMALL, trouble=BUSY, settings={"IMAGEPIPELINE_AT_A_TIME": str(SMALL)})
     batch.play()
     told = batch.told()
     assert told.most_at_once > LIMIT

@@ -106,7 +106,7 @@ class Bulk(Settling):
         kill_every: int = 0,
     ) -> None:
         told = json.dumps(dict(spec or DEFAULT)).encode()
-        photos = ((f"{n:05}.png", picture(seed=n % 150, size=(48, 36))) for n in range(drops))
+        photos = ((f"{n:05}.png", picture(seed=n % 30, size=(48, 36))) for n in range(drops))
         wave = [("_backdrop.json", told), *photos]
         shape = Scene("bulk", str((spec or DEFAULT)["model"]), (tuple(wave),), settings=settings or {}, trouble=trouble)
         super().__init__(ground, shape)

@@ -37,6 +37,8 @@ MOST_HEADERS = 100
 PLAIN_HEADER = re.compile(rb"[A-Za-z0-9-]+:[^\r\n]*\r\n")
 RUBBISH = 50_000  # objects made before the youngest are looked through
 
+_inside: list[bool] = []
+
 
 def plain(attribute: Any) -> bool:
     """Whether a DynamoDB attribute is in its wire form: texts, numbers as texts, lists and maps of those."""
@@ -57,6 +59,9 @@ def quickened() -> Iterator[None]:
     from moto.dynamodb.models.table import Table  # noqa: PLC0415 - with moto
     from moto.dynamodb.parsing import ast_nodes, expressions, validators  # noqa: PLC0415 - with moto
 
+    if _inside:
+        yield  # by whoever came first
+        return
     parser: Any = vars(expressions)["UpdateExpressionParser"]  # which moto does not type
     walker: Any = vars(ast_nodes)["DepthFirstTraverser"]
     with pytest.MonkeyPatch.context() as patch:
@@ -74,7 +79,9 @@ def quickened() -> Iterator[None]:
         put(http.client, "parse_headers", headers)
         put(state, "draw", remembered)
         put(botocore.useragent, "sanitize_user_agent_string_component", lru_cache(AGENTS))
+        _inside.append(True)
         yield
+        _inside.clear()
 
 
 def _copying(_: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -180,6 +187,17 @@ def remembered(draw: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return drawn
+
+
+@contextmanager
+def moto() -> Iterator[None]:
+    """While inside, servers of moto that are begun are so, and little rubbish is looked for."""
+    from moto.moto_server import werkzeug_app  # noqa: PLC0415 - a second of imports
+
+    with quickened(), uncollected(), pytest.MonkeyPatch.context() as patch:
+        quick = direct(werkzeug_app.DomainDispatcherApplication)
+        patch.setattr(werkzeug_app, "DomainDispatcherApplication", quick)
+        yield
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from backdrop.errors import Rejected
@@ -114,8 +114,12 @@ def test_any_values_are_read_or_refused(tree: Any, as_yaml: bool) -> None:  # no
 @settings(PATIENT, max_examples=50)
 @given(st.dictionaries(st.text(max_size=8).filter(lambda text: text.isprintable()), TREES, max_size=3))
 def test_a_job_beside_any_metadata_is_the_same_in_yaml_and_json(metadata: dict[str, Any]) -> None:
-    """Both formats are read to the same values, or both are refused."""
+    """Both formats are read to the same values, or both are refused.
+
+    Bare in YAML, NEL, LS and PS are line breaks, which a quoted text folds (YAML 1.1, 5.4); JSON knows them as text.
+    """
     spec = {"model": "bria/background/remove", "metadata": metadata}
+    assume(not any(line_break in json.dumps(spec, ensure_ascii=False) for line_break in "\x85\u2028\u2029"))
     found: list[Any] = []
     for name, data in (
         ("a.json", json.dumps(spec).encode()),
