@@ -159,7 +159,7 @@ trouble: setup ## the demo with lost and duplicate callbacks, 429s and the like
 	@unset IMAGE SPEC; $(BIN)/backdrop demo --trouble --out out/trouble
 
 .PHONY: faults
-faults: orders batches lives ## what may go wrong, whole (long): any order of events, 2,000 drops, every fault at every call
+faults: orders batches lives ## what may go wrong, whole (an hour): any order of events, 2,000 drops, every fault at every call; EVERY=3: of those a third
 
 .PHONY: orders
 orders: setup ## sixty random orders of events, losses, repeats, kills and redrives

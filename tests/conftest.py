@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["bench"]  # one AWS and one sandbox for all that ask for them
+pytest_plugins = ["bench_fixtures"]  # one AWS and one sandbox for all that ask for them
 
 INERT = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from metering import Metered
     from scale_play import Invocation
 
-MEGABYTES = 1024  # the template's MemorySize of each function
+MEGABYTES = 512  # the template's MemorySize of each function
 PLATFORM_BYTES = 700  # Lambda's lines of one invocation at SystemLogLevel INFO: platform.start, platform.report
 ACCESS_BYTES = 360  # a line of the access log
 DAY = 86_400.0

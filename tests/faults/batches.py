@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
@@ -18,13 +19,29 @@ from faults_invocation import deployed
 
 MOST = 1.05
 KILLED_OF = 40
+TOLD_EVERY = 200  # invocations
+
+
+class Watched(Bulk):
+    """A batch that tells how it goes on: thousands of drops take a quarter of an hour."""
+
+    def invoke(self, logical_id: str, event: Any) -> tuple[str, Any]:
+        """Invoke a function, and count it."""
+        if len(self.invocations) % TOLD_EVERY == 0:
+            minutes = self.ground.clock.ahead / 60
+            sys.stderr.write(
+                f"\r{self.drops} drops: {len(self.invocations)} invocations, {minutes:.0f} virtual minutes "
+            )
+            sys.stderr.flush()
+        return super().invoke(logical_id, event)
 
 
 def play(ground: Ground, drops: int) -> tuple[Told, list[str]]:
     """A batch, and what is wrong with it."""
     began = time.monotonic()
-    batch = Bulk(ground, drops, trouble=BUSY, kill_every=KILLED_OF)
+    batch = Watched(ground, drops, trouble=BUSY, kill_every=KILLED_OF)
     batch.play()
+    sys.stderr.write("\n")
     told = batch.told()
     wrong = check(told, drops)
     say(

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from bench import PROVIDER_KEYS, ROOT, empty_buckets, every_client, fresh
+from bench import PROVIDER_KEYS, ROOT
+from bench_fixtures import empty_buckets, every_client, fresh
 from botocore.config import Config
 from faults_wire import aws_line, gated
 from quick import direct, quickened, uncollected
