@@ -1,5 +1,9 @@
 """Batches of drops at a busy provider, with invocations that die: `batches.py 500 2000` is a part of `make faults`.
 
+The provider fails a job when more than 5 run at a time, and answers 30 % of requests with 429 or a documented 503. 500
+drops: 500 SUCCEEDED, never more than 5 in flight, no drop in a dead-letter queue, no double payment, the places of
+crashed holders freed. 2,000 drops cost the same number of requests each as 500, within 5 %.
+
 Prints what each batch came to, and of two or more what one drop costs in requests in the last and in the first. Ends
 with 1 when anything is wrong with a batch, or when a drop of the last costs over 5 % more.
 """

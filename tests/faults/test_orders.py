@@ -47,6 +47,8 @@ STRIKES = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.THROTTLED, Fault.TIMEO
 # Who can be asked about a lost POST: nothing is ever posted again for these.
 ASKABLE = frozenset({"runflow", "backgroundcut"})
 EXAMPLES = int(os.environ.get("ORDERS", "12"))  # `make faults` asks for more
+
+pytestmark = pytest.mark.timeout(20 * EXAMPLES)
 STEPS = 25
 
 
