@@ -79,7 +79,7 @@ class Town(Settling):
 
     def step(self, what: str) -> None:
         """Let one thing happen."""
-        {"message": self._deliver_messages, "callback": self._callback, "sweep": self.sweep}[what]()
+        {"message": self.deliver_messages, "callback": self._callback, "sweep": self.sweep}[what]()
 
     def _callback(self) -> None:
         if self._pending:

@@ -131,7 +131,11 @@ class Bulk(Settling):
             assert self.ground.clock.ahead < LONGEST_DAYS * 86_400, "the batch does not come to its end"
             self.ground.clock.move(moment - self.ground.clock())
             self._settle()
-        raise AssertionError(f"after {len(self.invocations)} invocations: {self.invocations[-5:]}")
+        moments = {name: self.ground.next_message(url) for name, (url, _, _) in self._queues.items()}
+        raise AssertionError(
+            f"after {len(self.invocations)} invocations, at {self.ground.clock():.6f}: {self.invocations[-5:]}, "
+            f"next messages {moments}, the sandbox wakes at {self._wakes_at}, the next sweep is at {self._next_sweep()}"
+        )
 
     def invoke(self, logical_id: str, event: Any) -> tuple[str, Any]:
         """Invoke a function; one of `kill_every` is killed at one of its first calls."""

@@ -111,7 +111,7 @@ class Life:
 
     def _step(self, *, early: bool = False) -> bool:
         """Let one thing happen that can happen now. `early`: callbacks do not wait for their time."""
-        return self._deliver_messages() or self._deliver_callback(early=early) or self._sweep()
+        return self.deliver_messages() or self._deliver_callback(early=early) or self._sweep()
 
     def _next(self) -> float | None:
         moments = [self.ground.next_message(url) for url, _, _ in self._queues.values()]
@@ -189,7 +189,8 @@ class Life:
 
     # --- what happens ---
 
-    def _deliver_messages(self) -> bool:
+    def deliver_messages(self) -> bool:
+        """Hand a function what its queue has for it now; whether there was anything."""
         now = self.ground.clock()
         for url, source, logical_id in self._queues.values():
             moment = self.ground.next_message(url)
@@ -204,7 +205,10 @@ class Life:
             messages = told.get("Messages", [])
             if messages:
                 self._hand_over(url, source, logical_id, messages)
-            return True  # those received too often went to the dead-letter queue instead
+                return True
+            if self.ground.next_message(url) != moment:
+                return True  # it was received too often, and went to the dead-letter queue instead
+            # moto hands a message out after the millisecond in which it becomes visible: the clock has to move.
         return False
 
     def _hand_over(self, url: str, source: Any, logical_id: str, messages: list[Any]) -> None:
