@@ -20,7 +20,6 @@ RUN_SECONDS = 12.8  # that the provider takes for each
 ITEM_BYTES = 400 * 1024  # DynamoDB: the largest item
 PARTITION_WRITES = 1000.0  # DynamoDB: write units a second of one partition
 TABLE_WRITES = 40_000.0  # DynamoDB: write units a second of a table on demand, and of each index
-WARM_WRITES = 4_000.0  # DynamoDB: units a second that a new table on demand takes at once, and each index
 LAMBDA_AT_A_TIME = 1000.0  # Lambda: executions at a time in an account and region
 GATEWAY_CALLS = 10_000.0  # API Gateway: calls a second in an account and region
 PREFIX_WRITES, PREFIX_READS = 3500.0, 5500.0  # S3: requests a second of one prefix
@@ -141,13 +140,6 @@ def limits(told: Constants, shards: int) -> list[Limit]:
             f"{told.writes[largest]:.1f} units",
             TABLE_WRITES / told.writes[largest],
             "ask AWS: raised on request",
-        ),
-        Limit(
-            "a new table's warm throughput",
-            f"{WARM_WRITES:,.0f} write units a second, of each index too",
-            f"{told.writes[largest]:.1f} units",
-            WARM_WRITES / told.writes[largest],
-            "begin with less: it grows by itself; or WarmThroughput in template.yaml",
         ),
         Limit(
             "API Gateway in the account",
