@@ -80,8 +80,10 @@ def quickened() -> Iterator[None]:
         put(state, "draw", remembered)
         put(botocore.useragent, "sanitize_user_agent_string_component", lru_cache(AGENTS))
         _inside.append(True)
-        yield
-        _inside.clear()
+        try:
+            yield
+        finally:  # else whoever came after an error would think it done
+            _inside.clear()
 
 
 def _copying(_: Callable[[Any], Any]) -> Callable[[Any], Any]:
