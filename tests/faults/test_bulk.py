@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bulk import BUSY, LIMIT, Bulk, check
@@ -63,3 +63,30 @@ def test_an_account_that_runs_dry_in_the_middle_loses_nothing(ground: Ground) ->
     assert check(told, SMALL) == []
     assert told.metrics["JobsHeld"] >= SMALL - 12 - LIMIT
     assert told.metrics["BreakerOpened"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "spared"),
+    [
+        ({"state": "SUBMITTING", "ago": 900, "open": True}, True),
+        ({"state": "SUBMITTING", "ago": 845, "open": True}, True),
+        ({"state": "SUBMITTING", "ago": 835, "open": True}, False),
+        ({"state": "SUBMITTING", "ago": -30, "open": True}, False),
+        ({"state": "QUEUED", "ago": -30, "open": True, "reposts": 1}, True),
+        ({"state": "RUNNING", "ago": 2000, "open": True}, False),
+        ({"state": "SUCCEEDED", "ago": 2000, "open": False, "reposts": 1}, False),
+    ],
+)
+def test_a_batch_kills_nobody_in_the_minute_of_a_repost(ground: Ground, *, row: dict[str, Any], spared: bool) -> None:
+    """A second silence over one job ends in OUTCOME_UNKNOWN by rule 2, so "all SUCCEEDED" holds for a first alone."""
+    batch = Bulk(ground, 0, trouble={})
+    there = {
+        "job_id": {"S": "one"},
+        "state": {"S": row["state"]},
+        "lease_until": {"N": str(int((ground.clock() - row["ago"]) * 1000))},
+        "reposts": {"N": str(row.get("reposts", 0))},
+    }
+    if row["open"]:
+        there |= {"open": {"S": "due#0"}, "open_at": {"N": "0"}}
+    ground.own.dynamodb.put_item(TableName=batch.template.name("JobTable"), Item=there)
+    assert batch.last_chance() is spared

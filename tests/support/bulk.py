@@ -140,12 +140,25 @@ class Bulk(Settling):
     def invoke(self, logical_id: str, event: Any) -> tuple[str, Any]:
         """Invoke a function; one of `kill_every` is killed at one of its first calls."""
         doomed = self.kill_every and self._dice.randrange(self.kill_every) == 0
-        if doomed:
+        if doomed and not self.last_chance():
             self.plan = Plan(len(self.calls) + self._dice.randrange(12), Fault.KILLED_AFTER)
         end = super().invoke(logical_id, event)
         self.plan = None
         self.killed += end[0] == "killed"
         return end
+
+    def last_chance(self) -> bool:
+        """Whether a job's one repost is made, or may be within a minute.
+
+        Cut short as well it ends in OUTCOME_UNKNOWN, rightly: that is played by the lives. Here every drop succeeds.
+        """
+        now = int(self.ground.clock() * 1000)
+        overdue = now - int((self.patience - MINUTE) * 1000)
+        for row in self.rows():
+            silent = row.get("state") == "SUBMITTING" and (row.get("doubt_since") or row["lease_until"]) < overdue
+            if "open" in row and (silent or row.get("reposts")):
+                return True
+        return False
 
     def told(self) -> Told:
         """What it came to."""
