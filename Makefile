@@ -189,8 +189,9 @@ build: .venv-sam/.ready ## sam validate and sam build, without Docker: what `sam
 	@PYTHON="$(PYTHON313)" .venv-sam/bin/sam build
 
 .PHONY: docs
-docs: setup ## write what docs/ says of the code: the spec's schema, fields and models, the providers' answers
+docs: setup ## write what is made from code: the spec's schema, docs/' tables, the functions' AWS service models
 	@$(BIN)/python -m backdrop_cli.pages docs
+	@$(BIN)/python -m backdrop_cli.service_models
 
 .PHONY: bench
 bench: setup .venv-localstack/.ready ## measure it against floors and write docs/performance.md; one part: PART=memory

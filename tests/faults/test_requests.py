@@ -72,7 +72,7 @@ def test_other_orders_of_arrival_ask_for_no_more(ground: Ground, name: str) -> N
 
 
 def test_making_clients_asks_nobody(ground: Ground, recorded: Callable[[str], Recorded]) -> None:
-    """Environments may share their clients: with clients of its own each asks for just the same."""
+    """Environments may share their clients: with its own, boto3's whole ones, each asks for just the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(ground), "environment", lambda _: Clients())
         assert record(ground, scene("bria")).names == recorded("bria").names

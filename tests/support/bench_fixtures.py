@@ -46,9 +46,9 @@ def _clients(_aws: templates.Template) -> Clients:
 SHARED = ("s3", "dynamodb", "dynamodb_once", "sqs", "secrets")
 
 
-def every_client() -> Clients:
+def every_client(kind: type[Clients] = Clients) -> Clients:
     """Clients that are all made; making them asks nobody anything, so that all environments may share them."""
-    made = Clients()
+    made = kind()
     for name in SHARED:
         getattr(made, name)
     return made

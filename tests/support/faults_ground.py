@@ -29,6 +29,7 @@ from faults_wire import aws_line, gated
 from quick import direct, quickened, uncollected
 
 from backdrop.table import decode
+from backdrop.world import LeanClients
 from backdrop_cli import aws
 from backdrop_cli import template as templates
 from backdrop_cli.sandbox import server
@@ -238,7 +239,7 @@ class Ground:
     @cached_property
     def clients(self) -> Clients:
         """The functions' clients, which all environments share."""
-        return every_client()
+        return every_client(LeanClients)
 
     def environment(self) -> Clients:
         """The clients of a fresh environment, which knows no secret yet."""

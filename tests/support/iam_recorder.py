@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import iam_actions
 from bench import ROOT
 from faults_invocation import Invocation
 from faults_wire import CURRENT
 
+from backdrop.lean import Session
 from backdrop.world import Clients
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Recorder:
     calls: set[Call] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        session = boto3.session.Session()
-        session.events.register("before-parameter-build", self._hear)
-        session.events.register("after-call", self._answered)
+        session = Session()
+        events: Any = session.core  # whose handlers' type is wider than ours
+        events.register("before-parameter-build", self._hear)
+        events.register("after-call", self._answered)
         self._clients = Clients()
         self._clients.__dict__["_session"] = session
         for name in CLIENTS:

@@ -10,7 +10,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, override
 
 from backdrop.settings import Settings
 
@@ -32,7 +32,7 @@ class Clients:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3  # noqa: PLC0415 - 110 ms: the webhook refuses forged calls without it
+        import boto3  # noqa: PLC0415 - 300 ms: `--help` does without
 
         return boto3.session.Session()
 
@@ -74,6 +74,17 @@ class Clients:
         """Secrets Manager."""
         client: SecretsManagerClient = self._client("secretsmanager")
         return client
+
+
+class LeanClients(Clients):
+    """The clients of a function's execution environment, made in a third of the time; they do no more than it asks."""
+
+    @cached_property
+    @override
+    def _session(self) -> Any:
+        from backdrop import lean  # noqa: PLC0415 - botocore, 250 ms: the webhook refuses forged calls without it
+
+        return lean.Session()
 
 
 class Log(Protocol):
@@ -121,4 +132,4 @@ def deployed() -> World:
     """
     from backdrop.telemetry import logger, metric  # noqa: PLC0415 - Powertools is not needed to refuse a forged call
 
-    return World(Settings.from_environment(os.environ), Clients(), logger(), metric)
+    return World(Settings.from_environment(os.environ), LeanClients(), logger(), metric)
