@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from faults_scenes import Scene
 
 BUDGET = {  # by scene: write units, read units
-    "color runs": (20, 5.0),
-    "color flat zip": (19, 5.0),
-    "replace": (20, 5.0),
-    "bria": (20, 5.0),
-    "variants": (20, 6.0),
-    "change": (20, 5.0),
-    "remove": (20, 5.0),
+    "color runs": (17, 6.0),
+    "color flat zip": (19, 6.0),
+    "replace": (17, 6.0),
+    "bria": (17, 6.0),
+    "variants": (20, 7.0),
+    "change": (17, 6.0),
+    "remove": (17, 6.0),
     "bria by a folder's default": (20, 5.0),
-    "two jobs of one drop": (34, 11.5),
+    "two jobs of one drop": (31, 13.5),
 }
-BATCHED = (17, 2.5)  # "bria", both files in one batch
+BATCHED = (13, 3.5)  # "bria", both files in one batch
 INDEXES = {"open": ("open", "open_at", "job_id"), "by_day": ("day", "job_id")}
 ROW = {"job_id": {"S": "j"}, "open": {"S": "due#1"}, "open_at": {"N": "5"}, "day": {"S": "2026-11-30#1"}}
 

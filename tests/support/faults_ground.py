@@ -157,7 +157,7 @@ class Books:
 
             def __call__(self, environ: Any, start_response: Any) -> Any:
                 agent = environ.get("HTTP_USER_AGENT", "")
-                if agent.startswith("Boto3") and HARNESS not in agent:
+                if agent.startswith(("Boto3", "Botocore")) and HARNESS not in agent:
                     query = environ.get("QUERY_STRING", "")
                     target = environ["PATH_INFO"].encode("latin-1").decode() + (f"?{query}" if query else "")
                     operation = environ.get("HTTP_X_AMZ_TARGET", "")

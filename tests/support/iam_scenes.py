@@ -94,6 +94,17 @@ def event_lost(stage: Stage) -> None:
     life.end()
 
 
+def there_before(stage: Stage) -> None:
+    """A photo and its sidecar lay there before the stack did: the operator asks for them."""
+    life = stage.life()
+    life.put("a.png.json", BRIA)
+    life.lose_event()
+    life.put("a.png", photo())
+    life.lose_event()
+    life.backfill("a.png")
+    life.end()
+
+
 def deleted_while_it_waits(stage: Stage) -> None:
     """A photo that is deleted before its turn cancels its job."""
     life = stage.life(rate_limited={"retry_after": 600})
@@ -182,6 +193,7 @@ DIRECTED: tuple[Callable[[Stage], None], ...] = (
     stray_files_and_empty_ones,
     half_a_drop,
     event_lost,
+    there_before,
     deleted_while_it_waits,
     failed_and_dropped_again,
     account_without_credits,

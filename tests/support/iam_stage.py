@@ -19,6 +19,7 @@ from faults_life import FOLDER, Life, Pending
 from faults_scenes import Scene
 from iam_recorder import Recorder
 
+from backdrop import work
 from backdrop.states import State
 
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ class Heard(Life):
         sqs = self.ground.own.sqs
         for message in sqs.receive_message(QueueUrl=self._drops, MaxNumberOfMessages=10)["Messages"]:
             sqs.delete_message(QueueUrl=self._drops, ReceiptHandle=message["ReceiptHandle"])
+
+    def backfill(self, name: str) -> None:
+        """Ask the work queue for a look at what lies there, as `backdrop backfill` does."""
+        (url,) = (url for url, _, function in self._queues.values() if function == "ReconcileFunction")
+        message = json.dumps(work.drop(self._bucket, f"{FOLDER}/{name}"))
+        self.ground.own.sqs.send_message(QueueUrl=url, MessageBody=message)
 
     def call_back(self, provider: Crooked) -> None:
         """The crooked provider says, with its signature, that its last run has succeeded."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LINE_BYTES = 20  # of a request or status line, beside the path
 
 TARGETS = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "secretsmanager": "secretsmanager"}
-READS = frozenset({"GetItem", "Query"})
+READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 
 
@@ -133,6 +133,13 @@ class Meter:
         if operation not in READS:
             raise ValueError(operation)
         found = json.loads(content)
+        if operation == "BatchGetItem":
+            (rows,) = found["Responses"].values()
+            sure = all(one["ConsistentRead"] for one in asked["RequestItems"].values())
+            # Each is charged by itself, and one that is not there as the smallest.
+            units_read = sum(units.read(units.size_of(item), consistent=sure) for item in rows)
+            (wanted,) = (one["Keys"] for one in asked["RequestItems"].values())
+            return {"reads": units_read + (len(wanted) - len(rows)) * units.read(0, consistent=sure), "what": "rows"}
         items = found.get("Items", [found["Item"]] if "Item" in found else [])
         size = sum(units.size_of(item) for item in items)
         what = asked.get("IndexName") or _kind(asked["Key"]["job_id"]["S"])

@@ -114,8 +114,8 @@ def be_wrong(bench: Bench) -> None:
 
 
 SCENES: list[tuple[Callable[[Bench], None], set[str]]] = [
-    (succeed, {"JobsQueued", "JobsSubmitted", "JobsSucceeded", "SpendUsd", "OldestOpenSeconds"}),
-    (lose_the_callback, {"CallbackLost"}),
+    (succeed, {"JobsQueued", "JobsSubmitted", "JobsSucceeded", "SpendUsd"}),
+    (lose_the_callback, {"CallbackLost", "OldestOpenSeconds"}),
     (forge_a_callback, {"CallbacksRejected"}),
     (go_unanswered, {"RepostsAfterUnknown", "UnpricedSubmitted"}),
     (run_dry, {"BreakerOpened", "JobsHeld"}),

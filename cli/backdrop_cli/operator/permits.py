@@ -17,7 +17,13 @@ from backdrop_cli.operator.reach import Found
 _DRAIN = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _READ, _STAGE = ("s3:GetObject", "s3:GetObjectVersion"), ("s3:GetObject", "s3:PutObject")
 _WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-_ROWS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+_ROWS = (
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+)
 _LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 _TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 

@@ -223,7 +223,12 @@ class Row:
 def row(world: World, bucket: str, key: str) -> Row | None:
     """The drop's row, or None."""
     item = table.get(world, keys.drop_row_id(bucket, key))
-    return Row(str(item["state"]), str(item["version"]), int(item["first_seen"])) if item else None
+    return row_of(item) if item else None
+
+
+def row_of(item: dict[str, Any]) -> Row:
+    """The row that an item of the table is."""
+    return Row(str(item["state"]), str(item["version"]), int(item["first_seen"]))
 
 
 # A look that takes its time must not undo the wait of a newer one, whose message would then find nothing to look at:

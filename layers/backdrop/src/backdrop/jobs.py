@@ -158,11 +158,24 @@ def held_partition(pool: str) -> str:
 def get(world: World, job_id: str) -> Job | None:
     """The job, read consistently; None when there is none or the row is a drop's."""
     item = table.get(world, job_id)
-    return _job(item) if item and item.get("state") in State.__members__ else None
+    return of_item(item) if item else None
+
+
+def of_item(item: Mapping[str, Any]) -> Job | None:
+    """The job that an item of the table is; None when it is another row, a drop's or a gate's."""
+    return _job(item) if item.get("state") in State.__members__ else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job that waits for its first step. `written`: whether the table has it."""
+
+    job: Job
+    written: bool = True
 
 
 def create(world: World, job: Job) -> bool:
-    """Write a QUEUED job, whose turn may come at once; False when it is there already."""
+    """Write a new job, QUEUED or, with its lease, SUBMITTING; False when it is there already."""
     now = milliseconds(world)
     row = {f.name: getattr(job, f.name) for f in fields(Job)}
     row = {name: value for name, value in row.items() if not _silent(name, value)}
@@ -170,10 +183,18 @@ def create(world: World, job: Job) -> bool:
         "state": str(job.state),
         "source": job.source,
         "day": day_partition(now, job.job_id),
-        "open": turns_partition(job.provider),
-        "open_at": now,
+        "open": _partition(job, job.state, ""),
+        "open_at": job.open_at or now,
     }
-    return table.create(world, _row(row))
+    if not table.create(world, _row(row)):
+        if not job.lease:
+            return False
+        # Refused by our own write, when its reply was lost and the client asked again: no two have the same lease.
+        there = table.get(world, job.job_id)
+        if there is None or there["lease"] != job.lease:
+            return False
+    world.log.info("created", correlation_id=job.job_id, state=str(job.state))
+    return True
 
 
 def move(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MODELS = Path(__file__).parent / "service_models"  # written by `make docs` out of the botocore that is installed
 OPERATIONS = {
-    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+    "dynamodb": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
     "s3": (
         "AbortMultipartUpload",
         "CompleteMultipartUpload",

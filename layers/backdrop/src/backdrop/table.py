@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from backdrop.world import World
+
+MOST_AT_ONCE = 100  # keys of one BatchGetItem: DynamoDB's own limit
 
 
 def encode(value: Any) -> Any:
@@ -60,6 +63,20 @@ def get(world: World, key: str) -> dict[str, Any] | None:
         TableName=world.settings.job_table, Key={"job_id": {"S": key}}, ConsistentRead=True
     )
     return _item(reply["Item"]) if "Item" in reply else None
+
+
+def get_many(world: World, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The items under `keys`, each read consistently; missing ones are left out. One request for up to 100."""
+    found: dict[str, dict[str, Any]] = {}
+    name = world.settings.job_table
+    for some in batched(dict.fromkeys(keys), MOST_AT_ONCE, strict=False):
+        asked: Any = {name: {"Keys": [{"job_id": {"S": key}} for key in some], "ConsistentRead": True}}
+        reply: Any = world.aws.dynamodb.batch_get_item(RequestItems=asked)
+        items = [_item(raw) for raw in reply["Responses"].get(name, [])]
+        left = reply.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])  # too much at once for the table
+        items += [item for raw in left if (item := get(world, str(raw["job_id"]["S"])))]
+        found |= {item["job_id"]: item for item in items}
+    return found
 
 
 def create(world: World, item: dict[str, Any]) -> bool:

@@ -69,7 +69,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "OldestOpenSeconds": Measure(
         "Seconds",
-        "the age of each open job when it was looked at; its maximum is the oldest (held jobs are not looked at)",
+        "the age of each open job when it was looked at again; its maximum is the oldest (held jobs are not looked at)",
         "`backdrop status` names the oldest, `backdrop explain` says what it waits for",
     ),
     "SpendUsd": Measure("None", "what jobs that were taken cost, in US dollars, at the prices Backdrop knows"),

@@ -16,14 +16,15 @@ from backdrop.workflow import making
 
 if TYPE_CHECKING:
     from backdrop.drops import Photo, SpecFile
-    from backdrop.jobs import Job
+    from backdrop.jobs import Job, Ready
+    from backdrop.workflow.making import Known
     from backdrop.world import World
 
 LOOK_AFTER = 60  # seconds until the sweep looks at a drop that should have become jobs
 
 
-def take_drop(world: World, bucket: str, key: str) -> list[Job]:
-    """Look at what lies under `key` and act on it; the jobs that wait for their first step, as they stand."""
+def take_drop(world: World, bucket: str, key: str) -> list[Ready]:
+    """Look at what lies under `key` and act on it; the jobs that wait for their first step."""
     match keys.classify(key):
         case keys.Kind.IMAGE:
             return _consider(world, bucket, key)
@@ -36,13 +37,13 @@ def take_drop(world: World, bucket: str, key: str) -> list[Job]:
     return []
 
 
-def look_again(world: World, bucket: str, key: str) -> list[Job]:
+def look_again(world: World, bucket: str, key: str) -> list[Ready]:
     """`take_drop` for a photo, or a sidecar's photo, that waits; nothing when it has been decided in the meantime."""
     row = drops.row(world, bucket, key)
     return _consider(world, bucket, key, waited=True) if row and row.state == "waiting" else []
 
 
-def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: bool = False) -> list[Job]:
+def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: bool = False) -> list[Ready]:
     """Act on a photo and what governs it. `named` is the sidecar of an event; `waited`: the event was long ago.
 
     Listing is the dearest request there is, so it comes last: when jobs are to be made, or a wait is to end.
@@ -50,13 +51,15 @@ def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: b
     began = jobs.milliseconds(world)
     photo: Photo | None = None
     found: SpecFile | None = None
+    known: Known | None = None
     try:
         photo = drops.look(world, bucket, key)
         seen = None if waited else _seen(world, bucket, key, named)
         if photo and not (seen or named or waited) and _let_pair_if_new(world, photo, began):
             return []
         made = making.foresee(world, photo, seen) if photo and seen else []
-        decided = seen if photo is None or making.under_way(world, made) else None
+        known = making.known(world, photo, made) if photo and made else None
+        decided = seen if photo is None or (known and known.under_way) else None
         found = decided or drops.find_spec(world, bucket, key, seen=seen)
         if photo is None:
             return _without_photo(world, bucket, key, found, began)
@@ -65,15 +68,16 @@ def _consider(world: World, bucket: str, key: str, *, named: str = "", waited: b
         if found.is_default:
             return _by_default(world, photo, found, began)
         if not made or found is not seen:
-            made = making.make(world, photo, found)
+            made, known = making.make(world, photo, found), None
     except Rejected as refusal:
         version = photo.version_id if photo else ""
         refusal = _again(refusal) if found and found.is_default else refusal
         _refuse(world, bucket, key, version, refusal, began=began)
         return []
-    if not waited:  # an event comes again when this dies here; and a refused row would keep its error file
+    if not waited and (known is None or known.row):
+        # An event comes again when this dies here; and a refused row would keep its error file.
         drops.forget_row(world, bucket, key, began=began)
-    ready = making.write(world, made)
+    ready = making.write(world, made, known)
     if waited:  # its message looks for the row
         drops.forget_row(world, bucket, key, began=began)
     making.settle(world, made, ready)
@@ -113,7 +117,7 @@ def _again(refusal: Rejected) -> Rejected:
     return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
 
 
-def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None, began: int) -> list[Job]:
+def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None, began: int) -> list[Ready]:
     """The photo is not there: it was deleted, or its sidecar came first."""
     known = jobs.of_source(world, bucket, key)
     for job in known:
@@ -156,7 +160,7 @@ def _cancel(world: World, job: Job) -> None:
         budget.refund(world, job)
 
 
-def _wait_for_spec(world: World, photo: Photo, began: int) -> list[Job]:
+def _wait_for_spec(world: World, photo: Photo, began: int) -> list[Ready]:
     row = drops.row(world, photo.bucket, photo.key)
     if row and row.state == "orphaned" and row.version == photo.version_id:
         return []
@@ -191,7 +195,7 @@ def _hold_open(
     version: str,
     seconds: float,
     problem: Problem,
-) -> list[Job]:
+) -> list[Ready]:
     """Keep a drop waiting for its other half; when its time is over, say so in an error file."""
     now = jobs.milliseconds(world)
     waiting = row is not None and row.state == "waiting" and row.version == version
@@ -207,7 +211,7 @@ def _hold_open(
     return []
 
 
-def _by_default(world: World, photo: Photo, found: SpecFile, began: int) -> list[Job]:
+def _by_default(world: World, photo: Photo, found: SpecFile, began: int) -> list[Ready]:
     """A folder default is used when no sidecar has come within the pairing time, and once for each version."""
     now = jobs.milliseconds(world)
     row = drops.row(world, photo.bucket, photo.key)

@@ -6,14 +6,17 @@ attempt only for another version of its drop. Refuses what a provider would refu
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from backdrop import catalogue, drops, inputs, jobs, keys, notices, spec, table
 from backdrop.errors import Rejected
+from backdrop.jobs import Ready
 from backdrop.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backdrop.drops import Photo, SpecFile
     from backdrop.jobs import Job
     from backdrop.world import World
@@ -66,12 +69,36 @@ def _make_one(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec,
     )
 
 
-def _create_or_redrive(world: World, job: Job) -> Job | None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the table had of a drop when it was looked at: its own row, and those of `made` that were there, by id."""
+
+    made: tuple[str, ...] = ()
+    row: drops.Row | None = None
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the jobs are all there and none would run again: another event of the drop has been handled."""
+        there = [self.jobs.get(job_id) for job_id in self.made]
+        return bool(there) and all(job is not None and job.state is not State.FAILED for job in there)
+
+
+def known(world: World, photo: Photo, made: list[Job]) -> Known:
+    """What the table has of a photo and of the jobs made of it, in one request."""
+    ids = tuple(job.job_id for job in made)
+    row_id = keys.drop_row_id(photo.bucket, photo.key)
+    items = table.get_many(world, (*ids, row_id))
+    there = {job_id: job for job_id in ids if job_id in items and (job := jobs.of_item(items[job_id]))}
+    return Known(ids, drops.row_of(items[row_id]) if row_id in items else None, there)
+
+
+def _create_or_redrive(world: World, job: Job, there: Job | None) -> Job | None:
     """The job if it waits to be advanced: it is new, or it is QUEUED, or it had FAILED and was dropped again."""
-    if jobs.create(world, job):
+    if there is None and jobs.create(world, job):
         world.metric("JobsQueued")
         return job
-    there = jobs.get(world, job.job_id)
+    there = there or jobs.get(world, job.job_id)
     if there is None:
         return None
     if there.state is State.FAILED and there.drop_version != job.drop_version and there.attempt < MOST_ATTEMPTS:
@@ -113,9 +140,20 @@ def reopen(world: World, failed: Job, again: Job) -> Job | None:
     )
 
 
-def write(world: World, made: list[Job]) -> list[Job]:
-    """The jobs that wait to be advanced, written where they are new."""
-    return [waits for job in made if (waits := _create_or_redrive(world, job))]
+def write(world: World, made: list[Job], known: Known | None = None) -> list[Ready]:
+    """The jobs that wait to be advanced, written where they are new.
+
+    Not the first of them, when the table was `known` not to have it: `posting.begin` writes that under its claim,
+    which saves a write and the index two. So the caller's message has to come again when this invocation dies.
+    """
+    ready: list[Ready] = []
+    for job in made:
+        there = known.jobs.get(job.job_id) if known else None
+        if known and there is None and not ready:
+            ready.append(Ready(job, written=False))
+        elif waits := _create_or_redrive(world, job, there):
+            ready.append(Ready(waits))
+    return ready
 
 
 def foresee(world: World, photo: Photo, seen: SpecFile) -> list[Job]:
@@ -126,13 +164,7 @@ def foresee(world: World, photo: Photo, seen: SpecFile) -> list[Job]:
         return []
 
 
-def under_way(world: World, made: list[Job]) -> bool:
-    """Whether the jobs are all there and none would run again: another event of the drop has been handled."""
-    there = (jobs.get(world, job.job_id) for job in made)
-    return bool(made) and all(job is not None and job.state is not State.FAILED for job in there)
-
-
-def settle(world: World, made: list[Job], ready: list[Job]) -> None:
+def settle(world: World, made: list[Job], ready: list[Ready]) -> None:
     """When no job waits, the drop went back to one that was run before: its error file is about that again."""
     there = [] if ready else jobs.many(world, (job.job_id for job in made))
     if there:

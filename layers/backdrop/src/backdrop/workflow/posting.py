@@ -20,7 +20,7 @@ from backdrop.workflow.finishing import LEASE_MARGIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backdrop.jobs import Job
+    from backdrop.jobs import Job, Ready
     from backdrop.providers.base import Finished, Outcome, Provider
     from backdrop.world import World
 
@@ -46,13 +46,46 @@ def advance(world: World, job_id: str, *, may_block: bool) -> None:
         step(world, job, may_block=may_block)
 
 
-def begin(world: World, ready: Sequence[Job], *, may_block: bool) -> None:
+def begin(world: World, ready: Sequence[Ready], *, may_block: bool) -> None:
     """The first step of jobs that were made just now; all but the first are read again, since that may have blocked."""
-    for number, job in enumerate(ready):
-        if number == 0:
-            step(world, job, may_block=may_block)
+    for number, one in enumerate(ready):
+        if not one.written:
+            _first_step(world, one.job, may_block=may_block)
+        elif number == 0:
+            step(world, one.job, may_block=may_block)
         else:
-            advance(world, job.job_id, may_block=may_block)
+            advance(world, one.job.job_id, may_block=may_block)
+
+
+def _first_step(world: World, job: Job, *, may_block: bool) -> None:
+    """The first step of a job that is not in the table: written under its claim if it may be posted now, else QUEUED.
+
+    QUEUED it tries for a place once more: whoever left one in between has not seen it wait.
+    """
+    if _at_once(world, job, may_block=may_block):
+        return
+    if jobs.create(world, job):
+        world.metric("JobsQueued")
+        step(world, job, may_block=may_block)
+    else:
+        advance(world, job.job_id, may_block=may_block)
+
+
+def _at_once(world: World, job: Job, *, may_block: bool) -> bool:
+    """Post a job whose row is written with the claim; whether that was tried: nothing else is to be done about it."""
+    try:
+        provider = accounts.provider(world, job.provider)
+    except (Parked, Later):
+        return False
+    form = _form(world, job)
+    charged = admitting.slip_in(world, job) if _now(world, job, provider, form, may_block=may_block) else None
+    if charged is None:
+        return False
+    claimed = _claim(world, job, form, charged, look_in=_look_in(world, job, provider, form), new=True)
+    if claimed:
+        world.metric("JobsQueued")
+        _submit(world, claimed, provider)
+    return True
 
 
 def step(world: World, job: Job, *, may_block: bool) -> None:
@@ -84,8 +117,7 @@ def step(world: World, job: Job, *, may_block: bool) -> None:
 def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: bool = False) -> None:
     """Claim the job and make its one paid POST. `again`: the counted repost after the patience time."""
     form = job.form or _form(world, job)
-    needed = provider.submit_seconds(job.model, form) + STAGING_SECONDS
-    if (provider.blocks(job.model, form) and not may_block) or world.time_left() < needed:
+    if not _now(world, job, provider, form, may_block=may_block):
         work.send(world, work.job(job.job_id))
         return
     charged = admitting.enter(world, job, again=again)
@@ -94,14 +126,23 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
             since = job.doubt_since or job.lease_until
             jobs.move(world, job, "doubt", look_in=ASK_AFTER, put={"doubt_since": since, **jobs.released()})
         return
-    # When the POST is over, whatever became of it, and not before a run is first asked about: that time then stands.
-    look_in = max(provider.submit_seconds(job.model, form), world.settings.poll_after_seconds)
-    claimed = _claim(world, job, form, charged, look_in=look_in, again=again)
+    claimed = _claim(world, job, form, charged, look_in=_look_in(world, job, provider, form), again=again)
     if claimed is None:
         return
     if again:
         world.metric("RepostsAfterUnknown")
     _submit(world, claimed, provider)
+
+
+def _now(world: World, job: Job, provider: Provider, form: str, *, may_block: bool) -> bool:
+    """Whether this invocation may make the POST: it waits for no provider it must not wait for, and has the time."""
+    needed = provider.submit_seconds(job.model, form) + STAGING_SECONDS
+    return (may_block or not provider.blocks(job.model, form)) and world.time_left() >= needed
+
+
+def _look_in(world: World, job: Job, provider: Provider, form: str) -> float:
+    """Seconds until the POST is over, whatever became of it, and a run may be asked about: that time then stands."""
+    return max(provider.submit_seconds(job.model, form), world.settings.poll_after_seconds)
 
 
 def _submit(world: World, claimed: Job, provider: Provider) -> None:
@@ -130,8 +171,10 @@ def _refused(world: World, job: Job, outcome: Failed) -> None:
         budget.refund(world, job)
 
 
-def _claim(world: World, job: Job, form: str, charged: str, *, look_in: float, again: bool) -> Job | None:
-    """Take the lease that a POST needs; None when somebody was faster."""
+def _claim(
+    world: World, job: Job, form: str, charged: str, *, look_in: float, again: bool = False, new: bool = False
+) -> Job | None:
+    """Take the lease that a POST needs, of a `new` job by writing it; None when somebody was faster."""
     seconds = world.time_left() + LEASE_MARGIN
     put = {
         **jobs.leased(world, seconds),
@@ -141,7 +184,13 @@ def _claim(world: World, job: Job, form: str, charged: str, *, look_in: float, a
         "doubt_since": 0,
         "reposts": job.reposts + again,
     }
-    claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=min(seconds, look_in), put=put)
+    look_in = min(seconds, look_in)
+    if new:
+        due = jobs.milliseconds(world) + int(look_in * 1000)
+        row = replace(job, state=State.SUBMITTING, open_at=due, **put)
+        claimed = row if jobs.create(world, row) else None
+    else:
+        claimed = jobs.move(world, job, "reclaim" if again else "claim", look_in=look_in, put=put)
     if claimed:
         return claimed
     there = jobs.get(world, job.job_id)
