@@ -129,8 +129,9 @@ def measure(say: Callable[[str], None]) -> Section:
 
 
 def _undone(folder: Path, layer: Path) -> dict[str, Code]:
-    """Submit with one improvement taken back: compiled files, batches without asyncio."""
+    """Submit with one improvement taken back: compiled files, the functions' own clients, batches without asyncio."""
     bare = starting.without_compiled(layer, folder / "bare")
+    whole = starting.with_whole_clients(layer, folder / "whole")
     loaded = starting.function("submit", folder / "loaded", layer)
     app, old = loaded.folder / "app.py", "from backdrop import batches\n"
     text = app.read_text(encoding="utf-8")
@@ -139,6 +140,7 @@ def _undone(folder: Path, layer: Path) -> dict[str, Code]:
     app.write_text(text.replace(old, f"import aws_lambda_powertools.utilities.batch\n{old}"), encoding="utf-8")
     return {
         "submit without .pyc files in the layer": starting.function("submit", folder / "slow", bare),
+        "submit with boto3's clients": starting.function("submit", folder / "clients", whole),
         "submit with Powertools' batch utility": loaded,
     }
 

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from backdrop.world import World
 
 WRITES: Mapping[str, str] = {
-    "create": "the job's row, unless it is there: every open job is in `open`, one drop is one job",
     "admit": "a place in the provider's item: no more jobs at a time than allowed",
     "charge": "the day's spend: every attempt is within the budget",
-    "claim": "the lease under which the one paid POST is made",
+    "claim": "the row with the lease of the one paid POST, unless it is there: one drop is one job, and in `open`",
     "accept": "the run id, which a callback must name and the sweep asks about",
     "finish": "the lease under which the result is brought home",
     "leave": "the place, given back",
@@ -75,10 +74,9 @@ class Floor:
         way = WAYS[spec["model"]]
         self.job_id, self.provider, self.state = uuid.uuid4().hex, way.provider, "SUBMITTING"
         if self.rules:
-            self._create(key, spec["model"])
             self._admit(way.provider)
             self._charge()
-            self._move("QUEUED", "SUBMITTING")  # claim
+            self._claim(key, spec["model"])
         with httpx.Client(base_url=self.base, headers=_headers(way), verify=False, trust_env=False) as http:  # noqa: S501 - the loopback's plain http
             if way.photo == "upload":
                 return self._at_once(http, way, key, spec)
@@ -149,9 +147,9 @@ class Floor:
     def _table(self) -> str:
         return self.world.settings.job_table
 
-    def _create(self, key: str, model: str) -> None:
-        row = {"job_id": self.job_id, "state": "QUEUED", "model": model, "key": key, "bucket": self._bucket}
-        row |= {"source": f"{self._bucket}/{key}", "open": "due#floor", "lease": "free"}
+    def _claim(self, key: str, model: str) -> None:
+        row = {"job_id": self.job_id, "state": self.state, "model": model, "key": key, "bucket": self._bucket}
+        row |= {"source": f"{self._bucket}/{key}", "open": "due#floor", "lease": uuid.uuid4().hex}
         item: Any = {name: {"S": value} for name, value in row.items()} | {"open_at": _now(), "runs": {"M": {}}}
         self.world.aws.dynamodb.put_item(
             TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(job_id)"

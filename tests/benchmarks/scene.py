@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import quick
 from bench import Door, picture
 from report import HERE
 
@@ -127,6 +128,7 @@ class Scene:
 def standing(folder: Path) -> Iterator[Scene]:
     """The servers and the stack; what the sandbox prints goes to `folder`."""
     with ExitStack() as closing:
+        closing.enter_context(quick.moto())  # what moto does for nothing is in neither side's time
         door = Door()
         closing.callback(door.close)
         origin = closing.enter_context(aws.serving_aws())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import py_compile
 import queue
 import re
 import shutil
@@ -86,6 +87,18 @@ def build_layer(folder: Path) -> Path:
 def without_compiled(layer: Path, folder: Path) -> Path:
     """A copy of a layer without its .pyc files."""
     return shutil.copytree(layer, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def with_whole_clients(layer: Path, folder: Path) -> Path:
+    """A copy of a layer whose functions make boto3's clients, of AWS's whole service models."""
+    copied = shutil.copytree(layer, folder)
+    module = copied / "backdrop" / "world.py"
+    text, lean = module.read_text(encoding="utf-8"), "LeanClients(), logger()"
+    if lean not in text:
+        raise ValueError(f"world.py has no {lean!r}")
+    module.write_text(text.replace(lean, "Clients(), logger()"), encoding="utf-8")
+    py_compile.compile(str(module), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True)
+    return copied
 
 
 def function(name: str, folder: Path, layer: Path) -> Code:

@@ -28,7 +28,7 @@ from hostile import redirect, reply, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backdrop import results
+from backdrop import errors, results
 from backdrop.errors import Later, ProviderFailed
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def test_padding_behind_a_picture_is_tolerated(world: World, fmt: str) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_an_address_that_no_longer_gives_the_result_is_expired(world: World, status: int) -> None:
     """The caller asks the provider for a fresh one: nothing has failed yet."""
-    fails(world, lambda _: [reply(HTML, status=f"{status} x")], "RESULT_EXPIRED", kind=results.Expired)
+    fails(world, lambda _: [reply(HTML, status=f"{status} x")], "RESULT_EXPIRED", kind=errors.Expired)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

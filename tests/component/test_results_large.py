@@ -218,7 +218,8 @@ BRING = """
 import json, re, sys
 from pathlib import Path
 from ground import fresh
-from backdrop import results
+from backdrop import results, world
+world.READ_SECONDS = 120  # moto joins 60 parts before it answers; S3 answers at once and sends blanks meanwhile
 from backdrop.providers.base import Output
 url, bucket = sys.argv[1:]
 found = results.bring_home(

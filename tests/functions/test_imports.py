@@ -40,6 +40,20 @@ def test_only_reading_a_spec_takes_pydantic(step: str) -> None:
     assert not loaded & {"pydantic", "backdrop.spec", "yaml", "asyncio"}
 
 
+@pytest.mark.parametrize("name", ["s3", "dynamodb", "sqs", "secrets"])
+def test_a_client_of_a_function_takes_no_boto3(name: str) -> None:
+    """The functions' AWS clients are made by botocore alone; boto3 brings s3transfer and multiprocessing with it."""
+    loaded = imported(f"from backdrop.world import LeanClients; LeanClients().{name}")
+    assert "botocore.client" in loaded
+    assert not loaded & {"boto3", "s3transfer", "multiprocessing"}
+
+
+def test_a_post_takes_nothing_that_only_a_result_needs() -> None:
+    """Whoever posts a job that is only taken loads neither what fetches results nor what they are stored with."""
+    loaded = imported("import backdrop.workflow.posting, backdrop.workflow.intake")
+    assert not loaded & {"httpcore", "httpx", "certifi", "backdrop.results", "backdrop.fetch"}
+
+
 def test_a_path_of_the_wrong_form_is_refused_with_the_standard_library() -> None:
     """A callback whose token has the wrong form loads neither boto3 nor Powertools."""
     call = "print(app.handler({'pathParameters': {'provider': 'runflow', 'token': 'x'}}, None)['statusCode'])"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +206,7 @@ def test_an_id_that_could_leave_its_place_is_not_asked_about(wire: Wire) -> None
 def test_without_a_callback_url_none_is_sent(wire: Wire, photo: Photo) -> None:
     """An empty URL would be refused."""
     wire.always(told(202, event("queued")))
-    client("imagepipeline", wire.url).submit(replace(request_for(CHANGE, photo), callback_url=""))
+    client("imagepipeline", wire.url).submit(request_for(CHANGE, photo)._replace(callback_url=""))
     assert "callback_url" not in wire.asked[0].data
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +75,7 @@ def test_the_runs_form_is_sent_as_documented(wire: Wire, photo: Photo, model: st
 def test_metadata_cannot_pass_for_another_attempt(wire: Wire, photo: Photo) -> None:
     """The name that a run is found by is ours, whatever the spec's metadata holds."""
     wire.always(told(201, record()))
-    request = replace(request_for(COLOR, photo, form="runs"), metadata={"backdrop_reference": "another", "sku": 1})
+    request = request_for(COLOR, photo, form="runs")._replace(metadata={"backdrop_reference": "another", "sku": 1})
     client("runflow", wire.url).submit(request)
     assert wire.asked[0].data["metadata"] == {"backdrop_reference": REFERENCE, "sku": 1}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,7 +200,7 @@ def test_a_named_run_is_found_by_its_name(wire: Wire) -> None:
 def test_nothing_is_found_by_an_empty_name(wire: Wire) -> None:
     """A run without a client_ref is not the run of a job without a reference."""
     wire.always(told(200, {"items": [record("running", client_ref="")]}))
-    assert client("runflow", wire.url).find(replace(posted_for(COLOR), reference="")) is None
+    assert client("runflow", wire.url).find(posted_for(COLOR)._replace(reference="")) is None
 
 
 def test_the_search_ends_with_its_time(wire: Wire) -> None:

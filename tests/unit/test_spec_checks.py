@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -139,7 +138,7 @@ MODELS = (
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
 def test_the_usual_formats_go_to_everyone(model: str, name: str) -> None:
     """PNG, JPEG and WebP of ordinary size are refused by nobody."""
-    assert check_photo(look(model), dataclasses.replace(PHOTO, format=name), 1_000_000) == []
+    assert check_photo(look(model), PHOTO._replace(format=name), 1_000_000) == []
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -168,7 +167,7 @@ def test_what_no_provider_takes_is_refused_for_all(
     model: str, change: dict[str, Any], size: int, code: str, action: str
 ) -> None:
     """Print colours, animation and no bytes at all."""
-    (problem,) = check_photo(look(model), dataclasses.replace(PHOTO, **change), size)
+    (problem,) = check_photo(look(model), PHOTO._replace(**change), size)
 
     assert (problem.code, problem.action) == (code, action)
 
@@ -196,14 +195,14 @@ def test_a_photo_beyond_the_documented_size_is_refused(model: str, most: int) ->
 
 def test_where_no_limit_is_documented_none_is_invented() -> None:
     """ImagePipeline publishes no size; and no provider a number of pixels for what is sent to it."""
-    huge = dataclasses.replace(PHOTO, width=100_000, height=100_000)
+    huge = PHOTO._replace(width=100_000, height=100_000)
 
     assert check_photo(look("imagepipeline/background-remove"), huge, 10**9) == []
 
 
 def test_everything_wrong_with_a_photo_is_told_at_once() -> None:
     """A CMYK photo that is too large as well needs one new upload, not two."""
-    photo = dataclasses.replace(PHOTO, mode="CMYK")
+    photo = PHOTO._replace(mode="CMYK")
 
     found = check_photo(look("backgroundcut/remove-bg"), photo, 99_000_000)
 

@@ -5,15 +5,13 @@ a price that nobody publishes. A new model is one entry here, its input in `fiel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """One look that can be bought. Formats are "png", "jpeg", "webp", "gif"; a limit of None is not documented."""
 
     name: str

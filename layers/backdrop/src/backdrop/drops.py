@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from backdrop import keys, pictures, table
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from backdrop.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(NamedTuple):
     """One key that something happened to."""
 
     bucket: str
@@ -69,8 +67,7 @@ def shared_looks(bodies: Iterable[str]) -> dict[Dropped, Dropped]:
     return {Dropped(one.bucket, keys.image_of(one.key)): one for one in sidecars}
 
 
-@dataclass(frozen=True, slots=True)
-class Photo:
+class Photo(NamedTuple):
     """A photo as it lies in the input bucket. `size` in bytes, `modified` in milliseconds, `head` its first bytes."""
 
     bucket: str
@@ -141,8 +138,7 @@ def picture_of(world: World, photo: Photo) -> Picture:
             head = fuller.head
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
+class SpecFile(NamedTuple):
     """The spec that governs a photo: its own sidecar, or the nearest folder default."""
 
     key: str
@@ -211,8 +207,7 @@ def _read(world: World, bucket: str, key: str, *, is_default: bool) -> SpecFile 
     return SpecFile(key, found.head, found.version_id, is_default) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The row of a drop that is no job. `state`: waiting, orphaned, rejected or defaulted; times in milliseconds."""
 
     state: str

@@ -5,18 +5,17 @@
      ├── Parked            the account is wrong: no credits, bad key, over budget. The job waits; nothing was paid.
      ├── Later             the world is busy and said so before accepting. Waits its turn, loses nothing.
      ├── Unknown           a paid POST may or may not have been accepted. Never repeated blindly.
+     ├── Expired           a result's URL no longer gives it. A fresh one is asked for before anything is called failed.
      └── ProviderFailed    the provider ran it and said no, or what it delivered cannot be taken.
 
 Every error carries a `code` for machines, a sentence for people and, in `action`, what that person can do.
 None of these texts may hold a key, a token or a presigned query: callers pass only fields they name.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a drop.
 
     `where` is a line or a field ("line 3, jobs.0.input.color_red") or empty when it is the file as a whole.
@@ -95,6 +94,10 @@ class Later(BackdropError):
 
 class Unknown(BackdropError):
     """The request left, no usable answer came: it may have been accepted and charged."""
+
+
+class Expired(BackdropError):
+    """The URL no longer gives the result: ask the provider for a fresh one before anything is called failed."""
 
 
 class ProviderFailed(BackdropError):

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backdrop import table
 from backdrop.jobs import milliseconds
@@ -33,8 +32,7 @@ MOST_GIVEN = 25  # places in one update: its expression may have 4 KB
 _OPEN = "#breaker = :none AND #not_before <= :now"
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """The item as read. `breaker` is the reason nobody is let in (empty: closed); times in milliseconds."""
 
     provider: str
@@ -49,8 +47,7 @@ class Gate:
         return self.not_before > now
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A taken place: whose attempt (0: nobody has come for it yet), and until when nobody asks (unix seconds)."""
 
     attempt: int

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backdrop import drops, keys, table
@@ -176,5 +176,5 @@ def find_reference(world: World, bucket: str, image_key: str, reference: str) ->
     try:
         drops.picture_of(world, found)
     except Rejected as refusal:
-        raise Rejected(*(replace(problem, where="input.reference") for problem in refusal.problems)) from None
+        raise Rejected(*(problem._replace(where="input.reference") for problem in refusal.problems)) from None
     return found

@@ -11,7 +11,7 @@ import json
 import secrets
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backdrop import keys, table
 from backdrop.states import MOVES, SWEPT, TERMINAL, State
@@ -166,8 +166,7 @@ def of_item(item: Mapping[str, Any]) -> Job | None:
     return _job(item) if item.get("state") in State.__members__ else None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """A job that waits for its first step. `written`: whether the table has it."""
 
     job: Job

@@ -6,8 +6,8 @@ what to do, or NeedsMore when the header is longer than what was given. Refuses 
 Sources: PNG (w3.org/TR/png-3), JPEG (ITU-T T.81 annex B), EXIF 2.32, WebP (RFC 9649), GIF89a.
 """
 
-from dataclasses import dataclass
 from struct import unpack_from
+from typing import NamedTuple
 
 from backdrop.errors import Problem, Rejected
 
@@ -20,8 +20,7 @@ _TURNED = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap the sides
 _TAKEN = "Save it as PNG, JPEG or WebP and upload that."
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """A header's facts. Width and height in pixels as stored, before the EXIF orientation (1 to 8) is applied.
 
     `mode` is Pillow's word: "L", "LA", "P", "RGB", "RGBA", "CMYK". `animated` of a GIF is as far as the head shows. A

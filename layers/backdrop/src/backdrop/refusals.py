@@ -6,8 +6,7 @@ the value of a field it does not know: a key pasted by mistake must not end in a
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -22,8 +21,7 @@ _MEANT = "Did you mean {}?"
 _TELLING = 60  # characters of a value that are repeated
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """What holds fields: what it is called in messages, and the JSON schema of each field it takes."""
 
     name: str

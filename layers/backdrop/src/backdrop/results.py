@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from backdrop import fetch, pictures
-from backdrop.errors import BackdropError, Later, ProviderFailed
+from backdrop.errors import Expired, Later, ProviderFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,10 +54,6 @@ class Delivered:
     height: int
     size: int
     sha256: str
-
-
-class Expired(BackdropError):
-    """The URL no longer gives the result: ask the provider for a fresh one before anything is called failed."""
 
 
 def bring_home(

@@ -4,8 +4,8 @@ Promises that a move which is not in `MOVES` cannot be written: `jobs` builds ev
 table. Refuses nothing itself; it holds no I/O and no clock.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -25,8 +25,7 @@ OPEN = frozenset(State) - TERMINAL
 SWEPT = OPEN - {State.QUEUED, State.HELD}  # those that the sweep looks at by time, not their provider's gate
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One allowed change: from any of `sources` to `target`, and why it happens."""
 
     sources: frozenset[State]

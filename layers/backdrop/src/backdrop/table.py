@@ -7,9 +7,8 @@ whether it did. Refuses floats that DynamoDB cannot hold by writing times as mil
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -124,8 +123,7 @@ def delete(world: World, key: str, *, condition: str = "", values: Mapping[str, 
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """A conditional change: whether it was `done`, and the item as it then is, or as it was that refused it."""
 
     done: bool

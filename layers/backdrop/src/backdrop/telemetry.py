@@ -8,9 +8,8 @@ explain. Tracing is switched on in the template, not imported here: Powertools' 
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -20,8 +19,7 @@ NAMESPACE = "Backdrop"
 TALKATIVE = ("boto3", "botocore", "httpcore", "httpx", "s3transfer", "urllib3")
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """What a metric counts, in which unit, and what to do when it moves."""
 
     unit: Literal["Count", "Seconds", "None"]

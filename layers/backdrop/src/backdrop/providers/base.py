@@ -7,11 +7,10 @@ A new provider is one file and one line in `providers.registry`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(NamedTuple):
     """A zip staged for the provider: where it lies and what its members are called."""
 
     url: str
@@ -50,8 +49,7 @@ class Source(Protocol):
         """Keep a short text under `name` for these bytes, for `seconds`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One job, once. A repost of the same attempt carries the same `reference`."""
 
     model: str
@@ -63,8 +61,7 @@ class Request:
     reference: str  # "<job id>-<attempt>": client_ref, Idempotency-Key, stem of the output keys
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """What is known of a job that was, or may have been, posted; enough to ask the provider about it."""
 
     model: str
@@ -83,54 +80,48 @@ class Output:
     format: str = ""  # "png", "jpeg", "webp" as asked for or told; empty when nobody said
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """Not finished. `status` is the provider's own word."""
 
     status: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(NamedTuple):
     """Finished well; outputs in their documented order, at least one."""
 
     outputs: tuple[Output, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """Finished badly. `retryable`: a new attempt (a new charge) may succeed."""
 
     code: str
     message: str
     retryable: bool
     action: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
 type Outcome = Running | Succeeded | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The provider took the job and will finish it later."""
 
     run_id: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """The provider answered at once."""
 
     outcome: Succeeded | Failed
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(NamedTuple):
     """What a callback says. `trusted`: signed, so its outcome may be acted on; otherwise it is a hint to poll."""
 
     run_id: str

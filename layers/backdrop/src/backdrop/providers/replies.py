@@ -11,10 +11,9 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
 
@@ -220,8 +219,7 @@ type Leaf = Literal["later", "parked", "unknown", "failed"]
 CREDIT_CODES = frozenset({"INSUFFICIENT_CREDIT", "INSUFFICIENT_CREDITS", "INSUFFICIENT_BALANCE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One row of a provider's table. Empty `statuses` or `codes` match any.
 
     `becomes` is the error's leaf after a paid request; after any other, "unknown" is Later, since nothing can have been

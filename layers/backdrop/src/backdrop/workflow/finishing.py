@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from backdrop import jobs, keys, notices, results, work
-from backdrop.errors import Later, Parked, Problem, ProviderFailed, Unknown
+from backdrop import jobs, keys, notices, work
+from backdrop.errors import Expired, Later, Parked, Problem, ProviderFailed, Unknown
 from backdrop.providers.base import Failed, Output, Running, Succeeded
 from backdrop.states import TERMINAL, State
 from backdrop.workflow import accounts, admitting
@@ -18,6 +18,7 @@ from backdrop.workflow import accounts, admitting
 if TYPE_CHECKING:
     from backdrop.jobs import Job
     from backdrop.providers.base import Outcome
+    from backdrop.results import Delivered
     from backdrop.world import World
 
 LEASE_MARGIN = 30.0  # seconds a lease outlives the invocation that holds it
@@ -162,7 +163,7 @@ def _deliver(world: World, job: Job, outcome: Succeeded, *, again: bool) -> Job 
     """Bring every output home, write the records, then SUCCEEDED. `again`: some may be home."""
     try:
         outputs = _bring_all(world, job, outcome.outputs, again=again)
-    except results.Expired:
+    except Expired:
         return _set_aside(world, job, Problem("RESULT_EXPIRED", "the result's URL is no longer valid", ""))
     except Later as busy:
         return _set_aside(world, job, busy.as_problem())
@@ -194,24 +195,26 @@ def _bring_all(world: World, job: Job, outputs: tuple[Output, ...], *, again: bo
         number = index + 1 if len(outputs) > 1 else None
         try:
             delivered = _bring(world, job, fresh[index], number, again=again)
-        except results.Expired:
+        except Expired:
             fresh = _sign_again(world, job, len(outputs))
             delivered = _bring(world, job, fresh[index], number, again=again)
         home.append(asdict(delivered))
     return home
 
 
-def _bring(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> results.Delivered:
+def _bring(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> Delivered:
     """One output, from wherever it is. The flat form's URL stands in its one reply: it is tried again at once."""
     for _ in range(ONLY_HERE_TRIES - 1 if job.form == "flat" else 0):
         try:
             return _bring_once(world, job, output, number, again=again)
-        except (Later, ProviderFailed, results.Expired) as error:
+        except (Later, ProviderFailed, Expired) as error:
             world.log.warning("fetched in vain", correlation_id=job.job_id, code=error.code)
     return _bring_once(world, job, output, number, again=again)
 
 
-def _bring_once(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> results.Delivered:
+def _bring_once(world: World, job: Job, output: Output, number: int | None, *, again: bool) -> Delivered:
+    from backdrop import results  # noqa: PLC0415 - httpcore and more, which a POST that is only taken does without
+
     def key_for(picture_format: str) -> str:
         extension = keys.EXTENSIONS[picture_format]
         return keys.output_key(job.spec["output"], job.key, job.label, extension, number)
@@ -227,6 +230,8 @@ def _bring_once(world: World, job: Job, output: Output, number: int | None, *, a
 
 def at_home(world: World, job: Job, attempt: int) -> bool:
     """Whether the one output of a form whose answer alone holds it was brought home before its holder died."""
+    from backdrop import results  # noqa: PLC0415 - as above
+
     found = [keys.output_key(job.spec["output"], job.key, job.label, one) for one in keys.EXTENSIONS.values()]
     return results.already_home(world, found, job_id=job.job_id, attempt=attempt, number=1) is not None
 

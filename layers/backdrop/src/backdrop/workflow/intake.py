@@ -6,7 +6,6 @@ sidecars, and what `making` refuses.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backdrop import budget, drops, jobs, keys, notices, spec, work
@@ -114,7 +113,7 @@ def _let_pair(world: World, photo: Photo, began: int) -> None:
 def _again(refusal: Rejected) -> Rejected:
     """What a folder default refuses is run again by uploading the photo: the default alone runs nothing."""
     then = "; then upload the photo again"
-    return Rejected(*(replace(told, action=told.action.rstrip(".") + then) for told in refusal.problems))
+    return Rejected(*(told._replace(action=told.action.rstrip(".") + then) for told in refusal.problems))
 
 
 def _without_photo(world: World, bucket: str, key: str, found: SpecFile | None, began: int) -> list[Ready]:
@@ -230,11 +229,11 @@ def _by_default(world: World, photo: Photo, found: SpecFile, began: int) -> list
         return []
     made = making.make(world, photo, found)
     if mine.state != "waiting":  # what was refused or orphaned is on its way again
-        again = replace(mine, state="waiting")
+        again = mine._replace(state="waiting")
         drops.write_row(world, photo.bucket, photo.key, again, began=began, look_in=LOOK_AFTER)
     ready = making.write(world, made)
     making.settle(world, made, ready)
-    drops.write_row(world, photo.bucket, photo.key, replace(mine, state="defaulted"), began=began)
+    drops.write_row(world, photo.bucket, photo.key, mine._replace(state="defaulted"), began=began)
     return ready
 
 

@@ -6,8 +6,8 @@ attempt only for another version of its drop. Refuses what a provider would refu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from backdrop import catalogue, drops, inputs, jobs, keys, notices, spec, table
 from backdrop.errors import Rejected
@@ -69,13 +69,12 @@ def _make_one(world: World, photo: Photo, found: SpecFile, wanted: spec.JobSpec,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the table had of a drop when it was looked at: its own row, and those of `made` that were there, by id."""
 
     made: tuple[str, ...] = ()
     row: drops.Row | None = None
-    jobs: Mapping[str, Job] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = {}
 
     @property
     def under_way(self) -> bool:

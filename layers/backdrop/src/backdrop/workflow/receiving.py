@@ -7,8 +7,8 @@ end in the conditional update. Refuses a run that is not the job's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from backdrop import callbacks, jobs, results, work
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
@@ -28,8 +28,7 @@ REVIVED_SECONDS = 30.0  # after which the sweep asks about a success that came l
 DELIVERY_SECONDS = 8.0  # what the webhook gives a result; a larger one goes to the work queue
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An HTTP status and the one word that goes with it."""
 
     status: int
@@ -119,7 +118,7 @@ def _act(world: World, job: Job, attempt: int, told: Callback, provider: Provide
     outcome: Outcome = told.outcome
     if not told.trusted:
         try:
-            outcome = provider.poll(replace(accounts.posted(job, attempt), run_id=told.run_id))
+            outcome = provider.poll(accounts.posted(job, attempt)._replace(run_id=told.run_id))
         except ProviderFailed:
             _take_back(world, job, attempt)
             return _reject(world, UNKNOWN, "run")
