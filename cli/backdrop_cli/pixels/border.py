@@ -1,4 +1,4 @@
-"""The border of a small photo: which of it is surely ground, and where the subject leaves the frame.
+"""The border of a small photo: which of it is surely ground, where the subject leaves the frame, where a floor lies.
 
 Promises masks of the photo's size. A subject may leave below, at the sides below its shoulders, or at a lower corner;
 of the upper border only a run whose colours no other side has is left open. Refuses nothing.
@@ -86,8 +86,19 @@ def _shoulders(lab: Plane, sharp: Plane) -> tuple[int, int] | None:
     return None if straight or min(left, right) < 0.4 * height else (left, right)
 
 
-def standing(lab: Plane, ground: Mask) -> Mask | None:
-    """Return `ground` opened where the lower border has colours that the upper border hardly has, or None.
+def below_only(lab: Plane) -> Mask:
+    """Return the pixels whose colours the lower border has and the upper border hardly has."""
+    height, width = lab.shape[:2]
+    wide, half = _sides(height, width)[0][0].stop, height // 2
+    upper, lower = np.zeros((height, width), bool), np.zeros((height, width), bool)
+    upper[:wide] = upper[:half, :wide] = upper[:half, -wide:] = True
+    lower[-wide:] = True
+    bins = bins_of(cv2.GaussianBlur(lab, (0, 0), 1.0))
+    return np.asarray((np.log((density(bins, lower) + 1e-5) / (density(bins, upper) + 1e-5)) > 1.2)[bins], bool)
+
+
+def standing(own: Mask, ground: Mask) -> Mask | None:
+    """Return `ground` opened where the border has the colours of `own` (see `below_only`), or None.
 
     Shoulders that fill the lower frame, or a pot that stands on it, take the ground's place there: nothing of them is
     novel to a border that they are half of. Floors do the same, so this is a reading to be judged, not a finding; a
@@ -95,11 +106,6 @@ def standing(lab: Plane, ground: Mask) -> Mask | None:
     """
     height, width = ground.shape
     wide, half = _sides(height, width)[0][0].stop, height // 2
-    upper, lower = np.zeros((height, width), bool), np.zeros((height, width), bool)
-    upper[:wide] = upper[:half, :wide] = upper[:half, -wide:] = True
-    lower[-wide:] = True
-    bins = bins_of(cv2.GaussianBlur(lab, (0, 0), 1.0))
-    own = (np.log((density(bins, lower) + 1e-5) / (density(bins, upper) + 1e-5)) > 1.2)[bins]
     below = _run(own[-wide:].mean(axis=0), width // 30)
     opened = np.zeros((height, width), bool)
     opened[-wide:, below] = True
@@ -116,6 +122,21 @@ def standing(lab: Plane, ground: Mask) -> Mask | None:
         if rising < 0.2:
             return None
     return ground & ~opened
+
+
+def is_floor(own: Mask) -> bool:
+    """Return whether the colours of `own` rise on both sides of something that reaches down into them.
+
+    A thing stands within its floor, some way down; a head stands on its shoulders, but for a neck or a collar.
+    """
+    height, width = own.shape
+    near = max(3, round(0.02 * min(height, width))) | 1
+    whole = (cv2.blur(own.astype(np.float32), (near, near)) > 0.5).astype(np.uint8)
+    gaps = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((near, near), np.uint8))[::-1] == 0
+    rises = np.where(gaps.any(axis=0), gaps.argmax(axis=0), height).astype(np.float32) / height
+    rises = cv2.blur(rises.reshape(1, -1), (max(3, width // 30) | 1, 1)).ravel()
+    sides = np.minimum(np.maximum.accumulate(rises), np.maximum.accumulate(rises[::-1])[::-1])
+    return bool((sides - rises > 0.12).mean() > 0.12)
 
 
 def _run(share: Plane, length: int) -> Mask:

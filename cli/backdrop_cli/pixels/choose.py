@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
-from backdrop_cli.pixels.border import standing
+from backdrop_cli.pixels.border import below_only, is_floor, standing
 from backdrop_cli.pixels.candidates import close_by, grabcut, heart, middle, standing_guess
 from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
 from backdrop_cli.pixels.focus import Focus, focus_of, within_crisp
@@ -31,7 +31,9 @@ def subject_of(small: Pixels, photo: Pixels) -> Mask:
     blind = main_parts(grabcut(small, middle(ground), ground, 3), _KEEP)[0]
     lab = lab_of(small)
     bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
-    opened, agreed = standing(lab, ground), overlap(first, blind) > _AGREED
+    own = below_only(lab)
+    floor = is_floor(own)
+    opened, agreed = None if floor else standing(own, ground), overlap(first, blind) > _AGREED
     if agreed and opened is None:
         return clear_corners(reconciled(first, blind, bins))
     focus = focus_of(photo, first.shape[1], first.shape[0], ground)
@@ -47,9 +49,29 @@ def subject_of(small: Pixels, photo: Pixels) -> Mask:
     if opened is not None:
         readings += _standing_readings(small, opened, ground, [first, blind, *others[2:4]])
     evidence = Evidence.of(bins, focus)
-    different = {mask.tobytes(): mask for mask in readings}.values()
-    best = max(different, key=lambda mask: worth(mask, evidence))
+    different = list({mask.tobytes(): mask for mask in readings}.values())
+    off_the_floor = [mask for mask in different if mask.any() and not mask[-1, [0, -1]].any()] if floor else []
+    best = _best(off_the_floor or different, evidence)
     return clear_corners(best if np.array_equal(best, first) else _settled(best, lab))
+
+
+def _best(masks: list[Mask], evidence: Evidence) -> Mask:
+    """Return the mask worth most, or the largest that is worth hardly less, encloses it and takes no corner more.
+
+    Without a thin part (a strap, a neck) a mask has the rounder outline and is worth a little more for it.
+    """
+    values = [worth(mask, evidence) for mask in masks]
+    most = max(values)
+    best = masks[values.index(most)]
+    if not np.isfinite(most):
+        return best
+    corners = np.ix_([0, -1], [0, -1])
+    enclosing = [
+        mask
+        for mask, value in zip(masks, values, strict=True)
+        if value >= most - 0.6 and (mask & best).sum() > 0.97 * best.sum() and not (mask & ~best)[corners].any()
+    ]
+    return max(enclosing, key=lambda mask: int(mask.sum()))
 
 
 def _grown(small: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
