@@ -59,20 +59,13 @@ class Watch:
 
     def time[Reply](self, work: Callable[[], Reply]) -> Reply:
         """Do it, timed."""
-        seen = self._seen()
+        seen = self.scene.asked()
         begun, spent = time.perf_counter(), time.process_time()
         reply = work()
         self.seconds += time.perf_counter() - begun
         self.cpu += time.process_time() - spent
-        self.seconds -= sum(one["ms"] for one in self._requests(seen)) / 1000
+        self.seconds -= self.scene.provider_seconds(seen)
         return reply
-
-    def _seen(self) -> int:
-        return int(self.scene.sandbox.call("GET", "/_sandbox/requests")["count"])
-
-    def _requests(self, seen: int) -> list[dict[str, Any]]:
-        told = self.scene.sandbox.call("GET", "/_sandbox/requests")["requests"]
-        return [one for one in told if one["number"] > seen]
 
 
 def _ours(scene: Scene, spec: Mapping[str, Any]) -> Watch:

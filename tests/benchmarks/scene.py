@@ -96,6 +96,15 @@ class Scene:
         request = gateway.Request("POST", call.path, tuple(call.headers.items()), call.body)
         return gateway.event_of(request, route, parameters, self.stack.template.place)
 
+    def asked(self) -> int:
+        """How many requests the sandbox has had."""
+        return int(self.sandbox.call("GET", "/_sandbox/requests")["count"])
+
+    def provider_seconds(self, since: int) -> float:
+        """Seconds that the sandbox says it took for the requests after so many, its own routes' left out."""
+        told = self.sandbox.call("GET", "/_sandbox/requests")["requests"]
+        return float(sum(one["ms"] for one in told if one["number"] > since)) / 1000
+
     def messages(self) -> list[dict[str, Any]]:
         """What is on the work queue now; it is taken off."""
         url, found = self.stack.queue_url("WorkQueue"), []
@@ -129,6 +138,7 @@ def standing(folder: Path) -> Iterator[Scene]:
     """The servers and the stack; what the sandbox prints goes to `folder`."""
     with ExitStack() as closing:
         closing.enter_context(quick.moto())  # what moto does for nothing is in neither side's time
+        closing.enter_context(quick.keeping_connections())  # as AWS does
         door = Door()
         closing.callback(door.close)
         origin = closing.enter_context(aws.serving_aws())

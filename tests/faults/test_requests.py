@@ -40,7 +40,7 @@ BUDGET = {  # by scene, in the order of KINDS
     "two jobs of one drop": (13, 19, 8, 1, 4, 1, 4, 4),
 }
 ARRIVING = {  # "bria", otherwise arriving
-    "sidecar first": (5, 11, 7, 1, 2, 0, 4, 2),
+    "sidecar first": (5, 11, 5, 1, 2, 0, 4, 2),
     "both in one batch": (3, 9, 3, 1, 2, 0, 4, 2),
 }
 

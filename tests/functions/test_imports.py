@@ -60,3 +60,16 @@ def test_a_path_of_the_wrong_form_is_refused_with_the_standard_library() -> None
     loaded = imported(f"{loading('webhook')}; {call}")
     assert "401" in loaded
     assert not loaded & {*HEAVY, "aws_lambda_powertools"}
+
+
+def test_the_collector_rests_until_a_photo_may_be_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its World's making to the first session with a provider an environment is looked through rarely."""
+    for name in ("JOB_TABLE", "INPUT_BUCKET", "OUTPUT_BUCKET", "STAGING_BUCKET", "WORK_QUEUE_URL", "PROVIDER_SECRET"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("CALLBACK_SECRET", "x")
+    told = imported(
+        "import gc; usual = gc.get_threshold(); from backdrop.world import deployed; deployed(); deployed(); "
+        "resting = gc.get_threshold(); from backdrop.providers import http; "
+        "http.session('runflow', 'https://x', {}).__enter__(); print(resting[0], usual == gc.get_threshold())"
+    )
+    assert {"100000", "True"} <= told

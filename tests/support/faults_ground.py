@@ -8,7 +8,6 @@ that each stack is made of the template.
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import random
 import threading
@@ -26,7 +25,7 @@ from bench import PROVIDER_KEYS, ROOT
 from bench_fixtures import empty_buckets, every_client, fresh
 from botocore.config import Config
 from faults_wire import aws_line, gated
-from quick import direct, quickened, uncollected
+from quick import direct, kept_alive, quickened, uncollected
 
 from backdrop.table import decode
 from backdrop.world import LeanClients
@@ -171,40 +170,6 @@ class Books:
         lines = list(self._lines)
         self._lines.clear()
         return lines
-
-
-def _kept_alive(base: type[Any]) -> type[Any]:
-    """A request handler like `base` (moto's, on werkzeug) that keeps connections.
-
-    werkzeug ends each, and what a connection and its thread cost is half of a life.
-    """
-
-    class Handler(base):  # type: ignore[misc] # as above
-        def run_wsgi(self) -> None:
-            """Answer one request, in one write."""
-            if "Transfer-Encoding" in self.headers:
-                super().run_wsgi()
-                self.close_connection = True
-                return
-            if self.headers.get("Expect", "").lower() == "100-continue":
-                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self.wfile.flush()
-            environ = self.make_environ()
-            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            told: list[Any] = []
-            body = b"".join(self.server.app(environ, lambda *given: told.extend(given)))
-            self.send_response(int(told[0].split(None, 1)[0]), told[0].partition(" ")[2])
-            for name, value in told[1]:
-                self.send_header(name, value)
-            if "content-length" not in {name.lower() for name, _ in told[1]}:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-        wbufsize = -1
-
-    return Handler
 
 
 class Own:
@@ -369,7 +334,7 @@ def standing() -> Iterator[Ground]:
             "DomainDispatcherApplication",
             books.application(direct(werkzeug_app.DomainDispatcherApplication)),
         )
-        patch.setattr(werkzeug_app, "MotoRequestHandler", _kept_alive(werkzeug_app.MotoRequestHandler))
+        patch.setattr(werkzeug_app, "MotoRequestHandler", kept_alive(werkzeug_app.MotoRequestHandler))
         origin = closing.enter_context(aws.serving_aws())
         for name, value in {**INERT, "AWS_ENDPOINT_URL": origin}.items():
             patch.setenv(name, value)

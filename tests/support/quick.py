@@ -203,6 +203,16 @@ def moto() -> Iterator[None]:
 
 
 @contextmanager
+def keeping_connections() -> Iterator[None]:
+    """While inside, servers of moto that are begun keep connections."""
+    from moto.moto_server import werkzeug_app  # noqa: PLC0415 - a second of imports
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(werkzeug_app, "MotoRequestHandler", kept_alive(werkzeug_app.MotoRequestHandler))
+        yield
+
+
+@contextmanager
 def uncollected() -> Iterator[None]:
     """While inside, what was there before is not looked through for rubbish each time."""
     before = gc.get_threshold()
@@ -245,3 +255,37 @@ def direct(base: type[Any]) -> type[Any]:
             return Response(body, status, headers)(environ, start_response)
 
     return Direct
+
+
+def kept_alive(base: type[Any]) -> type[Any]:
+    """A request handler like `base` (moto's, on werkzeug) that keeps connections.
+
+    werkzeug ends each, and what a connection and its thread cost is half of a life.
+    """
+
+    class Handler(base):  # type: ignore[misc] # moto's, which has no types
+        def run_wsgi(self) -> None:
+            """Answer one request, in one write."""
+            if "Transfer-Encoding" in self.headers:
+                super().run_wsgi()
+                self.close_connection = True
+                return
+            if self.headers.get("Expect", "").lower() == "100-continue":
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.wfile.flush()
+            environ = self.make_environ()
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            told: list[Any] = []
+            body = b"".join(self.server.app(environ, lambda *given: told.extend(given)))
+            self.send_response(int(told[0].split(None, 1)[0]), told[0].partition(" ")[2])
+            for name, value in told[1]:
+                self.send_header(name, value)
+            if "content-length" not in {name.lower() for name, _ in told[1]}:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+        wbufsize = -1
+
+    return Handler

@@ -6,7 +6,6 @@ a price that nobody publishes. A new model is one entry here, its input in `fiel
 
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -101,6 +100,8 @@ def price(
 
 def closest(word: str, choices: Mapping[str, Any] | list[str]) -> str:
     """The choice that `word` was probably meant to be, in any case, with `-` for `_`; empty when none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a misspelt word needs it
+
     plain = {_plain(choice): choice for choice in choices}
     found = get_close_matches(_plain(word[:100]), list(plain), n=1, cutoff=0.6)
     return plain[found[0]] if found else ""

@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, cast
 
-from backdrop import fetch, pictures
+from backdrop import collector, fetch, pictures
 from backdrop.errors import Expired, Later, ProviderFailed
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def bring_home(
         Expired: RESULT_EXPIRED.
         botocore's errors: the output bucket refused the write; nothing new is visible in it.
     """
+    collector.work()
     limits = world.settings
     allowed = min(limits.result_seconds if seconds is None else seconds, world.time_left() - MARGIN_SECONDS)
     if output.url[:5].lower() == "data:":

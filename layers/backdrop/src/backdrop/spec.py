@@ -8,12 +8,11 @@ anything is paid; whatever the bytes, the only error is Rejected. Pure.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from backdrop import documents, keys, refusals
+from backdrop import documents, keys
 from backdrop.catalogue import MODELS, closest_model
 from backdrop.documents import MOST_BYTES, UNUSABLE, Document, Path
 from backdrop.errors import Problem, Rejected
@@ -92,8 +91,7 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
 # --- One look or several ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a job's fields stand: in its entry of `jobs`, or beside `jobs` as the common default."""
 
     document: Document
@@ -210,6 +208,8 @@ def _checked[Fields: BaseModel](place: _Place, start: Path, fields: type[Fields]
         return fields.model_validate(values)
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False)
+    from backdrop import refusals  # noqa: PLC0415 - only what is wrong needs words
+
     here = refusals.Holder.of(fields, fields.model if issubclass(fields, Input) else refusals.A_SPEC)
     variant = refusals.Holder.of(Variant, "an output variant")
     found = []

@@ -130,6 +130,8 @@ def deployed() -> World:
     Raises:
         ValueError: the environment lacks a variable that the template sets.
     """
+    from backdrop import collector  # noqa: PLC0415 - what only a call that is let in needs
     from backdrop.telemetry import logger, metric  # noqa: PLC0415 - Powertools is not needed to refuse a forged call
 
+    collector.rest()
     return World(Settings.from_environment(os.environ), LeanClients(), logger(), metric)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from backdrop import collector
 from backdrop.errors import BackdropError, Later, Parked, ProviderFailed, Unknown
 from backdrop.providers.replies import AGAIN, LOOKS
 
@@ -136,6 +137,7 @@ def session(provider: str, base_url: str, headers: Mapping[str, str]) -> Iterato
     """
     import httpx  # noqa: PLC0415 - as above
 
+    collector.work()
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
         raise Parked(
             "KEY_MALFORMED",

@@ -16,7 +16,6 @@ from backdrop.providers.http import MEDIA_BYTES, Session, lost, session
 from backdrop.providers.replies import (
     AGAIN,
     CREDIT_CODES,
-    UNFETCHED,
     Rule,
     at,
     facts,
@@ -27,6 +26,7 @@ from backdrop.providers.replies import (
     tell,
     text,
     unasked,
+    unfetched,
     usual,
 )
 
@@ -217,7 +217,7 @@ def _failed(value: Any, told: dict[str, Any]) -> Failed:
     if isinstance(flag := at(value, "retryable"), bool):
         retryable = flag
     # A new attempt signs a new URL; the old one may have died with the session that signed it.
-    retryable = retryable or bool(code == "INPUT_INVALID" and UNFETCHED.search(said))
+    retryable = retryable or (code == "INPUT_INVALID" and unfetched(said))
     message = f"the job failed at ImagePipeline ({code or 'no code told'})" + (f": {said}" if said else "")
     if code in CREDIT_CODES or code == "CREDIT_CHARGE_FAILED":
         return Failed("NO_CREDITS", message, retryable, _TOP_UP, told)

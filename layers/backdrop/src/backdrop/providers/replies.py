@@ -205,11 +205,15 @@ def code_of(value: Any) -> str:
 
 
 # A provider could not fetch its input. Presigned URLs die with the session that signed them; a new attempt signs anew.
-UNFETCHED = re.compile(
-    r"\b(?:could\s?n[o']t|can\s?not|can't|unable to|failed to|failed while|failure)\s+(?:be\s+)?"
-    r"(?:fetch|download|retriev)|\bnot\s+be\s+(?:fetch|download|retriev)|\b(?:fetch|download)\w*\s+failed",
-    re.IGNORECASE,
+_UNFETCHED = (
+    r"(?i)\b(?:could\s?n[o']t|can\s?not|can't|unable to|failed to|failed while|failure)\s+(?:be\s+)?"
+    r"(?:fetch|download|retriev)|\bnot\s+be\s+(?:fetch|download|retriev)|\b(?:fetch|download)\w*\s+failed"
 )
+
+
+def unfetched(said: str) -> bool:
+    """Whether a provider says that it could not fetch its input."""
+    return bool(re.search(_UNFETCHED, said))
 
 
 # --- What a status means ---------------------------------------------------------------------------------------------

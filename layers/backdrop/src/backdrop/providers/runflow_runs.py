@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from backdrop.providers.base import Accepted, Callback, Failed, Finished, Forged, Malformed, Output, Running, Succeeded
 from backdrop.providers.replies import (
     CREDIT_CODES,
-    UNFETCHED,
     at,
     code_of,
     complaint,
@@ -27,6 +26,7 @@ from backdrop.providers.replies import (
     parse,
     tell,
     text,
+    unfetched,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _failed(code: str, said: str, told: Mapping[str, Any]) -> Failed:
     if named in CREDIT_CODES:
         action = "top up the Runflow account, then drop the photo again"
         return Failed("NO_CREDITS", message, retryable=False, action=action, facts=kept)
-    retryable = any(word in named for word in PASSING) or bool(UNFETCHED.search(said))
+    retryable = any(word in named for word in PASSING) or unfetched(said)
     return Failed(
         "RUN_FAILED",
         message,
