@@ -17,7 +17,7 @@ EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "g
 PHOTO_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 # Pictures that no provider takes: they count as images, so that reading them gives the reason.
 FOREIGN_EXTENSIONS = (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".psd", ".svg")
-SPEC_EXTENSIONS = (".json", ".yaml", ".yml")  # as they are asked for: where photos come by the thousand, programs write
+SPEC_EXTENSIONS = (".json", ".yaml", ".yml")  # in the order of asking: what programs write comes first
 DEFAULT_STEM = "_backdrop"
 MAX_KEY_BYTES = 1024  # docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 DUE_SHARDS = 8

@@ -2,8 +2,8 @@
 
 Promises the requests and replies of boto3's clients, made in a third of their time: reading AWS's whole service models
 and looking through four hundred folders for them is most of what a client costs, in every cold start. The models are
-botocore's own, less what is not asked for; whatever is not among them is read where botocore has it. Refuses no other
-service or operation by name: it is not there.
+botocore's own, less what is not asked for; whatever is not among them is read where botocore has it. Refuses every
+other service by its name; another operation is not there.
 """
 
 from __future__ import annotations
