@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
+from backdrop_cli.pixels.bands import bands_closed
 from backdrop_cli.pixels.border import below_only, is_floor, standing
 from backdrop_cli.pixels.candidates import close_by, grabcut, heart, middle, standing_guess
 from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
@@ -26,7 +27,7 @@ def subject_of(small: Pixels, photo: Pixels) -> Mask:
     """Return the subject's mask of the photo at working size; `photo` is the same picture at full size."""
     found = find(small)
     if found.plain:
-        return clear_corners(found.mask)
+        return clear_corners(bands_closed(found.mask, lab_of(small)))
     first, ground = found.mask, found.ground
     blind = main_parts(grabcut(small, middle(ground), ground, 3), _KEEP)[0]
     lab = lab_of(small)
