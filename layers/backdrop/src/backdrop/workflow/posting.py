@@ -78,7 +78,7 @@ def _at_once(world: World, job: Job, *, may_block: bool) -> bool:
     except (Parked, Later):
         return False
     form = _form(world, job)
-    charged = admitting.slip_in(world, job) if _now(world, job, provider, form, may_block=may_block) else None
+    charged = admitting.slip_in(world, job) if _may_post(world, job, provider, form, may_block=may_block) else None
     if charged is None:
         return False
     claimed = _claim(world, job, form, charged, look_in=_look_in(world, job, provider, form), new=True)
@@ -117,7 +117,7 @@ def step(world: World, job: Job, *, may_block: bool) -> None:
 def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: bool = False) -> None:
     """Claim the job and make its one paid POST. `again`: the counted repost after the patience time."""
     form = job.form or _form(world, job)
-    if not _now(world, job, provider, form, may_block=may_block):
+    if not _may_post(world, job, provider, form, may_block=may_block):
         work.send(world, work.job(job.job_id))
         return
     charged = admitting.enter(world, job, again=again)
@@ -134,7 +134,7 @@ def post(world: World, job: Job, provider: Provider, *, may_block: bool, again: 
     _submit(world, claimed, provider)
 
 
-def _now(world: World, job: Job, provider: Provider, form: str, *, may_block: bool) -> bool:
+def _may_post(world: World, job: Job, provider: Provider, form: str, *, may_block: bool) -> bool:
     """Whether this invocation may make the POST: it waits for no provider it must not wait for, and has the time."""
     needed = provider.submit_seconds(job.model, form) + STAGING_SECONDS
     return (may_block or not provider.blocks(job.model, form)) and world.time_left() >= needed
