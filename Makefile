@@ -1,5 +1,5 @@
 # Everything a developer or an operator runs. `make` alone lists it. Plain make 3.81 and POSIX sh; each target makes
-# what it needs, once, inside this folder (.venv, .venv-sam, .venv-checks, .venv-localstack).
+# what it needs, once, inside this folder (.venv, .venv-sam, .venv-checks, .venv-localstack, .venv-learn).
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -197,6 +197,19 @@ docs: setup ## write what is made from code: the spec's schema, docs/' tables, t
 bench: setup .venv-localstack/.ready ## measure it against floors and write docs/performance.md; one part: PART=memory
 	@$(BIN)/python tests/benchmarks/run.py $(PART)
 
+.venv-learn/.ready: tests/cutting/requirements-learn.txt .venv/.ready
+	@set -e; \
+	echo 'Installing what the cut-out is learned with into .venv-learn'; \
+	$(BIN)/python -m venv --clear .venv-learn; \
+	$(BIN)/uv pip sync --quiet --python .venv-learn/bin/python --require-hashes tests/cutting/requirements-learn.txt || \
+	  .venv-learn/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r tests/cutting/requirements-learn.txt; \
+	touch $@
+
+.PHONY: learn
+learn: .venv-learn/.ready ## learn the cut-out again from drawn scenes and write cli/backdrop_cli/pixels/learned (SCENES=1500)
+	@OMP_NUM_THREADS=1 PYTHONPATH=cli .venv-learn/bin/python tests/cutting/learn.py $${SCENES:+--scenes=$$SCENES}
+
 LOCK = $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.13 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE)
 
@@ -208,6 +221,7 @@ lock: setup ## resolve the locked requirements again; newer versions with UPGRAD
 	@$(LOCK) -o tests/template/requirements-checks.txt tests/template/requirements-checks.in
 	@$(LOCK) --project tests/localstack -o tests/localstack/requirements-localstack.txt tests/localstack/pyproject.toml
 	@$(LOCK) -o tests/localstack/requirements-lambda.txt tests/localstack/requirements-lambda.in
+	@$(LOCK) -o tests/cutting/requirements-learn.txt tests/cutting/requirements-learn.in
 
 .PHONY: clean
 clean: ## remove what was made, but for the environments

@@ -11,10 +11,10 @@ from PIL import Image
 
 from backdrop_cli import photos
 from backdrop_cli.pixels import codec, looks
-from backdrop_cli.pixels.border import below_only, is_floor
-from backdrop_cli.pixels.choose import clear_corners, reconciled
+from backdrop_cli.pixels.choose import clear_corners
 from backdrop_cli.pixels.cut import cut
 from backdrop_cli.pixels.fields import bins_of, lab_of
+from backdrop_cli.pixels.readings import reconciled
 
 
 def overlap(alpha: Any, mask: Any) -> float:
@@ -209,18 +209,6 @@ def test_one_thing_is_cut_from_a_ground_that_has_every_colour(
     noisy = picture * (1 - cover) + paint * cover + random.normal(0, 4, picture.shape)
     photo = codec.Photo(np.clip(noisy, 0, 255).astype(np.uint8), None)
     assert overlap(cut(photo).alpha, mask) >= 0.8
-
-
-def test_a_floor_lies_beside_what_stands_on_it() -> None:
-    """A thing that reaches down into the lower border's colours stands on a floor; a head on its shoulders does not."""
-    wall = np.full((300, 400, 3), (150, 180, 210), np.uint8)
-    room, portrait = wall.copy(), wall.copy()
-    cv2.fillPoly(room, [np.array([(0, 300), (150, 130), (250, 130), (400, 300)])], (110, 100, 90))
-    cv2.rectangle(room, (155, 60), (245, 240), (190, 60, 60), -1)
-    cv2.fillPoly(portrait, [np.array([(0, 300), (130, 180), (270, 180), (400, 300)])], (110, 100, 90))
-    cv2.ellipse(portrait, (200, 110), (60, 85), 0, 0, 360, (220, 170, 140), -1)
-    assert is_floor(below_only(lab_of(room)))
-    assert not is_floor(below_only(lab_of(portrait)))
 
 
 def test_a_light_behind_the_hair_is_not_the_subject() -> None:

@@ -1,4 +1,4 @@
-"""The border of a small photo: which of it is surely ground, where the subject leaves the frame, where a floor lies.
+"""The border of a small photo: which of it is surely ground, where the subject leaves the frame.
 
 Promises masks of the photo's size. A subject may leave below, at the sides below its shoulders, or at a lower corner;
 of the upper border only a run whose colours no other side has is left open. Refuses nothing.
@@ -122,21 +122,6 @@ def standing(own: Mask, ground: Mask) -> Mask | None:
         if rising < 0.2:
             return None
     return ground & ~opened
-
-
-def is_floor(own: Mask) -> bool:
-    """Return whether the colours of `own` rise on both sides of something that reaches down into them.
-
-    A thing stands within its floor, some way down; a head stands on its shoulders, but for a neck or a collar.
-    """
-    height, width = own.shape
-    near = max(3, round(0.02 * min(height, width))) | 1
-    whole = (cv2.blur(own.astype(np.float32), (near, near)) > 0.5).astype(np.uint8)
-    gaps = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((near, near), np.uint8))[::-1] == 0
-    rises = np.where(gaps.any(axis=0), gaps.argmax(axis=0), height).astype(np.float32) / height
-    rises = cv2.blur(rises.reshape(1, -1), (max(3, width // 30) | 1, 1)).ravel()
-    sides = np.minimum(np.maximum.accumulate(rises), np.maximum.accumulate(rises[::-1])[::-1])
-    return bool((sides - rises > 0.12).mean() > 0.12)
 
 
 def _run(share: Plane, length: int) -> Mask:

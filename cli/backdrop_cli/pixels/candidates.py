@@ -4,14 +4,15 @@ Promises masks of the working size, empty where a reading fails; the same photo 
 nothing.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
-from backdrop_cli.pixels.arrays import Mask, Pixels, fit_within, resize
+from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, fit_within, resize
 
 _LONGEST_CUT = 256
 _SEED = 1
-_KEPT_GROUND, _MAYBE_GROUND, _MAYBE_SUBJECT = cv2.GC_BGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD
 
 
 def middle(ground: Mask) -> Mask:
@@ -41,24 +42,40 @@ def standing_guess(ground: Mask, opened: Mask) -> Mask:
 
 
 def grabcut(rgb: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
-    """Return the guess as GrabCut (Rother, Kolmogorov and Blake 2004) settles it; `ground` stays ground.
+    """Return the guess as GrabCut (Rother, Kolmogorov and Blake 2004) settles it; `ground` stays ground."""
+    size = fit_within(guess.shape[1], guess.shape[0], _LONGEST_CUT)
+    inside = cv2.resize(guess.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    outside = cv2.resize(ground.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    marks = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    marks[outside] = cv2.GC_BGD
+    return _cut(rgb, marks, rounds)
+
+
+def marked(rgb: Pixels, chance: Plane, sure: float) -> Mask:
+    """Return what GrabCut makes of a chance (0 to 1, any size); below `sure` and above 1 - `sure` it is settled."""
+    height, width = rgb.shape[:2]
+    chance = cv2.resize(chance, fit_within(width, height, _LONGEST_CUT), interpolation=cv2.INTER_LINEAR)
+    marks = np.where(chance > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)  # noqa: PLR2004 - more likely than not
+    marks[chance < sure] = cv2.GC_BGD
+    marks[chance > 1 - sure] = cv2.GC_FGD
+    return _cut(rgb, marks, 2)
+
+
+def _cut(rgb: Pixels, marks: Any, rounds: int) -> Mask:
+    """Return what GrabCut makes of the marks, at the photo's size.
 
     Works on Lab at 256 pixels: a GMM of five colours a side needs no more, and it takes a tenth of a second.
     """
-    height, width = guess.shape
-    size = fit_within(width, height, _LONGEST_CUT)
-    small = cv2.cvtColor(resize(rgb, *size), cv2.COLOR_RGB2LAB)
-    inside = cv2.resize(guess.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    outside = cv2.resize(ground.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    marks = np.where(inside, _MAYBE_SUBJECT, _MAYBE_GROUND).astype(np.uint8)
-    marks[outside] = _KEPT_GROUND
+    height, width = rgb.shape[:2]
+    small = cv2.cvtColor(resize(rgb, marks.shape[1], marks.shape[0]), cv2.COLOR_RGB2LAB)
+    subject = marks % 2 == 1
     # Fewer pixels than colours of a GMM: OpenCV's k-means would refuse them.
-    if min(int((marks == _MAYBE_SUBJECT).sum()), int((marks != _MAYBE_SUBJECT).sum())) < 50:  # noqa: PLR2004
-        return np.zeros_like(guess)
+    if min(int(subject.sum()), int((~subject).sum())) < 50:  # noqa: PLR2004
+        return np.zeros((height, width), bool)
     cv2.setRNGSeed(_SEED)
     cv2.grabCut(small, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
-    found = (marks == _MAYBE_SUBJECT).astype(np.float32)
     # The half-covered pixels of the smaller size are settled by the larger one's colours.
+    found = (marks % 2 == 1).astype(np.float32)
     return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5, bool)  # noqa: PLR2004
 
 

@@ -11,120 +11,68 @@ import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
 from backdrop_cli.pixels.bands import bands_closed
-from backdrop_cli.pixels.border import below_only, is_floor, standing
-from backdrop_cli.pixels.candidates import close_by, grabcut, heart, middle, standing_guess
-from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
-from backdrop_cli.pixels.focus import Focus, focus_of, within_crisp
-from backdrop_cli.pixels.segment import find, flood, main_parts, overlap
-from backdrop_cli.pixels.windows import strange_windows
-from backdrop_cli.pixels.worth import Evidence, worth
+from backdrop_cli.pixels.cells import cells_of
+from backdrop_cli.pixels.fields import lab_of
+from backdrop_cli.pixels.focus import focus_of
+from backdrop_cli.pixels.likely import likely
+from backdrop_cli.pixels.readings import readings, settled
+from backdrop_cli.pixels.segment import Found, find, overlap
+from backdrop_cli.pixels.worth import Evidence, worths
 
-_AGREED = 0.9
-_KEEP = 0.05
+_ALIKE = 0.62
+_BETTER = 0.12
+_HARDLY_LESS = 0.075
+_EQUAL = 0.02
+_NEARLY_THE_SAME = 0.85
 
 
 def subject_of(small: Pixels, photo: Pixels) -> Mask:
     """Return the subject's mask of the photo at working size; `photo` is the same picture at full size."""
     found = find(small)
-    if found.plain:
-        return clear_corners(bands_closed(found.mask, lab_of(small)))
-    first, ground = found.mask, found.ground
-    blind = main_parts(grabcut(small, middle(ground), ground, 3), _KEEP)[0]
     lab = lab_of(small)
-    bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
-    own = below_only(lab)
-    floor = is_floor(own)
-    opened, agreed = None if floor else standing(own, ground), overlap(first, blind) > _AGREED
-    if agreed and opened is None:
-        return clear_corners(reconciled(first, blind, bins))
-    focus = focus_of(photo, first.shape[1], first.shape[0], ground)
-    others = [blind]
-    if not agreed:
-        others += [
-            _grown(small, first, ground),
-            _grown(small, strange_windows(lab, ground), ground),
-            _grown(small, heart(ground), ground, 3),
-            *_readings_of_focus(small, focus, ground),
-        ]
-    readings = [first, *(reconciled(first, other, bins) for other in others if first.any() and other.any()), *others]
-    if opened is not None:
-        readings += _standing_readings(small, opened, ground, [first, blind, *others[2:4]])
-    evidence = Evidence.of(bins, focus)
-    different = list({mask.tobytes(): mask for mask in readings}.values())
-    off_the_floor = [mask for mask in different if mask.any() and not mask[-1, [0, -1]].any()] if floor else []
-    best = _best(off_the_floor or different, evidence)
-    return clear_corners(best if np.array_equal(best, first) else _settled(best, lab))
+    best = found.mask if found.plain and not found.mask.any() else _best(small, photo, found)
+    if best is found.mask:
+        return clear_corners(bands_closed(best, lab) if found.plain else best)
+    return clear_corners(settled(best, lab))
 
 
-def _best(masks: list[Mask], evidence: Evidence) -> Mask:
-    """Return the mask worth most, or the largest that is worth hardly less, encloses it and takes no corner more.
+def _best(small: Pixels, photo: Pixels, found: Found) -> Mask:
+    """Return the reading worth most; on a plain ground the first found unless one quite unlike it is worth more."""
+    height, width = found.mask.shape
+    focus = focus_of(photo, width, height, found.ground)
+    cells, bins = cells_of(small, found.ground, focus)
+    odds = likely(cells, bins)
+    masks = readings(small, found, odds, focus)
+    values = worths(masks, Evidence.of(small, focus, cells, odds))
+    best = int(np.argmax(values))
+    if found.plain and (overlap(masks[best], masks[0]) > _ALIKE or values[best] - values[0] < _BETTER):
+        return masks[0]
+    return _whole(masks, values, best)
 
-    Without a thin part (a strap, a neck) a mask has the rounder outline and is worth a little more for it.
+
+def _whole(masks: list[Mask], values: Plane, best: int) -> Mask:
+    """Return the reading worth most with what belongs to it.
+
+    One that is worth hardly less, encloses it, is not much larger and takes no corner more has a part that the other
+    lacks (a label, a strap). What all but agree and are worth as much settle by vote what they differ in.
     """
-    values = [worth(mask, evidence) for mask in masks]
-    most = max(values)
-    best = masks[values.index(most)]
-    if not np.isfinite(most):
-        return best
     corners = np.ix_([0, -1], [0, -1])
+    core = masks[best]
     enclosing = [
+        place
+        for place, mask in enumerate(masks)
+        if values[place] > values[best] - _HARDLY_LESS
+        and (mask & core).sum() > 0.97 * core.sum()
+        and mask.sum() < 1.6 * core.sum()
+        and not (mask & ~core)[corners].any()
+    ]
+    chosen = max([best, *enclosing], key=lambda place: int(masks[place].sum()))
+    equals = [
         mask
         for mask, value in zip(masks, values, strict=True)
-        if value >= most - 0.6 and (mask & best).sum() > 0.97 * best.sum() and not (mask & ~best)[corners].any()
+        if value > values[chosen] - _EQUAL and overlap(mask, masks[chosen]) > _NEARLY_THE_SAME
     ]
-    return max(enclosing, key=lambda mask: int(mask.sum()))
-
-
-def _grown(small: Pixels, guess: Mask, ground: Mask, rounds: int = 2) -> Mask:
-    return main_parts(grabcut(small, guess, ground, rounds), _KEEP)[0]
-
-
-def _standing_readings(small: Pixels, opened: Mask, ground: Mask, others: list[Mask]) -> list[Mask]:
-    """Return what stands on the lower border: alone, and with what each of the others adds (hair above shoulders)."""
-    alone = _grown(small, standing_guess(ground, opened), opened, 3)
-    return [alone, *(main_parts(alone | other, _KEEP)[0] for other in others if alone.any() and other.any())]
-
-
-def _readings_of_focus(small: Pixels, focus: Focus, ground: Mask) -> list[Mask]:
-    """Return what the edges in focus enclose: as it is, as GrabCut grows it, and grown no further than close by."""
-    if focus.telling <= 0:
-        return []
-    run = flood(focus.edges, ground)
-    enclosed = [run.mask] if run is not None else []
-    lines = within_crisp(focus, ground)
-    if lines.any():
-        enclosed.append(lines)
-    return [
-        mask
-        for guess in enclosed
-        for mask in (guess, _grown(small, guess, ground), _grown(small, guess, close_by(guess, ground)))
-    ]
-
-
-def reconciled(first: Mask, second: Mask, bins: Plane) -> Mask:
-    """Return the first of two nearly equal masks with the lumps settled in which they differ.
-
-    A lump goes to the side whose colours, where both masks agree, are more like it; what only moves the outline stays.
-    """
-    inside, outside = density(bins, first & second), density(bins, ~(first | second))
-    odds = np.clip(np.log((inside[bins] + 1e-6) / (outside[bins] + 1e-6)), -4, 4)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    result = first.copy()
-    for lumps, member in ((first & ~second, True), (second & ~first, False)):
-        thick = cv2.morphologyEx(lumps.astype(np.uint8), cv2.MORPH_OPEN, disc)
-        count, labels = cv2.connectedComponents(thick, connectivity=4)
-        for part in range(1, count):
-            here = labels == part
-            leaning = float(odds[here].mean())
-            if here.sum() < 0.0002 * first.size or (leaning > -0.5 if member else leaning < 1):
-                continue
-            result[(cv2.dilate(here.astype(np.uint8), disc) > 0) & lumps] = not member
-    return result
-
-
-def _settled(mask: Mask, lab: Plane) -> Mask:
-    """Return a mask made at a smaller size with its outline drawn onto the edges of this one."""
-    return np.asarray(guided(lab / 100, mask.astype(np.float32), 3, 1e-3) > 0.5, bool)
+    return masks[chosen] if len(equals) < 3 else np.asarray(np.mean(equals, axis=0) > 0.5, bool)
 
 
 def clear_corners(mask: Mask) -> Mask:

@@ -39,7 +39,7 @@ def cut(photo: Photo, fineness: str = "high") -> Cutout:
     """
     if photo.alpha is not None:
         return Cutout(_cleared(photo.rgb, photo.alpha), photo.alpha)
-    width, height = _working_size(photo.width, photo.height)
+    width, height = working_size(photo.width, photo.height)
     small = np.ascontiguousarray(resize(photo.rgb, width, height))
     mask = subject_of(small, photo.rgb) if min(width, height) >= 16 else np.zeros((height, width), bool)
     if mask.mean() < _SMALLEST_SUBJECT:
@@ -51,7 +51,8 @@ def cut(photo: Photo, fineness: str = "high") -> Cutout:
     return _worked_out(photo.rgb, to_plane(small), mask, smoothing=1.0 if fineness == "medium" else 0.4)
 
 
-def _working_size(width: int, height: int) -> tuple[int, int]:
+def working_size(width: int, height: int) -> tuple[int, int]:
+    """Return the (width, height) at which the subject of a photo of this size is found."""
     scale = min(1.0, max(_LONGEST / max(width, height), _SHORTEST / min(width, height)))
     scale = min(scale, np.sqrt(4 * _LONGEST * _LONGEST / (width * height)))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -109,6 +109,12 @@ def flood(sharp: Plane, start: Mask, *, plain: bool = False) -> _Run | None:
     return best
 
 
+def floods(lab: Plane, found: Found) -> list[Mask]:
+    """Return what the ground leaves unreached at three levels of edges, whether or not it stands there for long."""
+    level = reach(edges(lab)[0], found.ground)
+    return [main_parts(level > bound, 0.1)[0] for bound in LEVELS[[3, 6, 9]]]
+
+
 def overlap(one: Mask, two: Mask) -> float:
     """Return intersection over union."""
     both = int((one & two).sum())
@@ -128,7 +134,7 @@ def novelty(lab: Plane, sharp: Plane, start: Mask, rounds: int = 7) -> Mask:
     away = ((x / width - 0.5) * 2) ** 2 + ((y / height - 0.5) * 2) ** 2
     prior = (0.5 - 1.3 * away).astype(np.float32)
     prior[start] = -6
-    smooth_part = _larger_than_ground(sharp, start)
+    smooth_part = larger_than_ground(sharp, start)
     prior += smooth_part
     score = guided(guide, cv2.blur(strange, (9, 9)) + 0.5 * prior + smooth_part, 8, 1e-3)
     mask: Mask = score > 0.2
@@ -143,7 +149,7 @@ def novelty(lab: Plane, sharp: Plane, start: Mask, rounds: int = 7) -> Mask:
     return mask
 
 
-def _larger_than_ground(sharp: Plane, start: Mask) -> Plane:
+def larger_than_ground(sharp: Plane, start: Mask) -> Plane:
     """Return 0 to 2: how much larger the smooth piece around a pixel is than those the border shows (bricks, tiles)."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     free = cv2.erode((sharp < max(0.8, float(np.median(sharp)) * 1.5)).astype(np.uint8), disc)
