@@ -19,11 +19,10 @@ from backdrop_cli.pixels.readings import readings, settled
 from backdrop_cli.pixels.segment import Found, find, overlap
 from backdrop_cli.pixels.worth import Evidence, worths
 
-_ALIKE = 0.62
-_BETTER = 0.12
-_HARDLY_LESS = 0.075
-_EQUAL = 0.02
-_NEARLY_THE_SAME = 0.85
+# Of overlaps: below the first a reading is quite unlike the first found, above the second it is nearly the same.
+_ALIKE, _NEARLY_THE_SAME = 0.62, 0.85
+# Of guessed overlaps: worth far more, hardly less, as much.
+_BETTER, _HARDLY_LESS, _EQUAL = 0.12, 0.075, 0.02
 
 
 def subject_of(small: Pixels, photo: Pixels) -> Mask:
