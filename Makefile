@@ -207,7 +207,7 @@ bench: setup .venv-localstack/.ready ## measure it against floors and write docs
 	touch $@
 
 .PHONY: learn
-learn: .venv-learn/.ready ## learn the cut-out again from drawn scenes and write cli/backdrop_cli/pixels/learned (SCENES=1500)
+learn: .venv-learn/.ready ## learn the cut-out again from drawn scenes and write cli/backdrop_cli/pixels/learned (SCENES=1000)
 	@OMP_NUM_THREADS=1 PYTHONPATH=cli .venv-learn/bin/python tests/cutting/learn.py $${SCENES:+--scenes=$$SCENES}
 
 LOCK = $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.13 --generate-hashes \

@@ -1,18 +1,18 @@
 """Learn the cut-out from drawn scenes: what a subject's cells are like, and which of several readings is right.
 
 `make learn` runs it in an environment of its own and writes `cli/backdrop_cli/pixels/learned/*.npz`. Promises the same
-files for the same scenes on one machine with the same libraries. Each half of the scenes is judged by trees fitted to
-the other half when the next step learns from the answers, so that no step learns how well scenes are remembered.
+files for the same scenes on one machine with the same libraries. When the next step learns from the answers, a quarter
+of the grounds is judged by trees fitted to the other three, so that no step learns how well scenes are remembered.
 """
 
 # ruff: noqa: T201 - a command that reports
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,10 +20,10 @@ from boosting import classifier, regressor, save
 from scenes import draw
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, resize
-from backdrop_cli.pixels.cells import cells_of
+from backdrop_cli.pixels.cells import Cells, cells_of
 from backdrop_cli.pixels.cut import working_size
 from backdrop_cli.pixels.focus import Focus, focus_of
-from backdrop_cli.pixels.likely import again, share
+from backdrop_cli.pixels.likely import AGAIN, again
 from backdrop_cli.pixels.readings import readings
 from backdrop_cli.pixels.segment import Found, find, overlap
 from backdrop_cli.pixels.trees import Trees
@@ -31,9 +31,10 @@ from backdrop_cli.pixels.worth import Evidence, signs
 
 LEARNED = Path(__file__).parents[2] / "cli" / "backdrop_cli" / "pixels" / "learned"
 _FIRST_SEED = 100_000  # the tests' scenes have smaller ones
-_CELLS_OF_A_SCENE = 300
-_ROUNDS = 250
-_EVERY = 3  # readings are made of every third scene: each gives twenty samples
+_CELLS_OF_A_SCENE = 160
+_ROUNDS = 400
+_PARTS = 4
+_EVERY = 2  # readings are made of every second scene: each gives twenty samples
 
 
 class Looked(NamedTuple):
@@ -47,10 +48,10 @@ class Looked(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A scene's cells by name, their colour bins, how much of each the subject covers, and the ground's name."""
+    """A scene's cells, what is told of each by name, how much of each the subject covers, and the ground's name."""
 
-    cells: dict[str, Plane]
-    bins: Any
+    cells: Cells
+    told: dict[str, Plane]
     truth: Plane
     ground: str
 
@@ -70,16 +71,21 @@ def measure(seed: int) -> Measured:
     """Return what the scene's cells are like."""
     cv2.setNumThreads(1)
     seen = look(seed)
-    cells, bins = cells_of(seen.small, seen.found.ground, seen.focus)
-    truth = resize(seen.mask.astype(np.float32), bins.shape[1], bins.shape[0])
-    return Measured({name: plane.astype(np.float16) for name, plane in cells.items()}, bins, truth, seen.ground)
+    cells = cells_of(seen.small, seen.found.ground, seen.focus)
+    truth = resize(seen.mask.astype(np.float32), cells.bins.shape[1], cells.bins.shape[0])
+    return Measured(cells._replace(named={}), _halved(cells.named), truth, seen.ground)
+
+
+def _halved(named: Mapping[str, Plane]) -> dict[str, Plane]:
+    """Return the planes in half the memory: of all scenes they fill several GB."""
+    return {name: plane.astype(np.float16) for name, plane in named.items()}
 
 
 def judge(seed: int, odds: Plane) -> list[tuple[dict[str, float], float]]:
     """Return the signs of the scene's readings, made with these odds, and how each overlaps the subject."""
     cv2.setNumThreads(1)
     seen = look(seed)
-    cells, _ = cells_of(seen.small, seen.found.ground, seen.focus)
+    cells = cells_of(seen.small, seen.found.ground, seen.focus)
     masks = readings(seen.small, seen.found, odds, seen.focus)
     evidence = Evidence.of(seen.small, seen.focus, cells, odds)
     told = [(signs(mask, masks, evidence), overlap(mask, seen.mask)) for mask in masks]
@@ -91,7 +97,7 @@ def samples(scenes: Iterable[Measured], random: np.random.Generator) -> tuple[Pl
     taken, truths, weights = [], [], []
     for scene in scenes:
         truth = scene.truth.ravel()
-        planes = np.stack([plane.ravel() for plane in scene.cells.values()], axis=1)
+        planes = np.stack([plane.ravel() for plane in scene.told.values()], axis=1)
         sides = (np.flatnonzero(truth < 0.1), np.flatnonzero(truth > 0.9))
         for member, side in enumerate(sides):
             some = random.choice(side, min(_CELLS_OF_A_SCENE // 2, side.size), replace=False)
@@ -102,17 +108,20 @@ def samples(scenes: Iterable[Measured], random: np.random.Generator) -> tuple[Pl
 
 
 def unseen(scenes: list[Measured], fit: Callable[[list[Measured]], Trees]) -> list[Plane]:
-    """Return each scene's odds by trees that were fitted to the grounds of the other half."""
+    """Return each scene's odds by trees that were fitted to other grounds."""
     grounds = sorted({scene.ground for scene in scenes})
-    halves = [[scene for scene in scenes if scene.ground in grounds[half::2]] for half in (1, 0)]
-    fitted = [fit(half) for half in halves]
-    return [fitted[grounds.index(scene.ground) % 2](scene.cells) for scene in scenes]
+    parts = [grounds.index(scene.ground) % _PARTS for scene in scenes]
+    fitted = [
+        fit([scene for scene, part in zip(scenes, parts, strict=True) if part != left_out])
+        for left_out in range(_PARTS)
+    ]
+    return [fitted[part](scene.told) for scene, part in zip(scenes, parts, strict=True)]
 
 
 def main() -> None:
     """Draw, measure, fit, write; say what each step took."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=1500, help="how many to learn from (1500)")
+    parser.add_argument("--scenes", type=int, default=1000, help="how many to learn from (1000)")
     count = parser.parse_args().scenes
     seeds = range(_FIRST_SEED, _FIRST_SEED + count)
     random = np.random.default_rng(1)
@@ -122,22 +131,23 @@ def main() -> None:
         print(f"{time.monotonic() - began:6.0f} s  {step}", flush=True)
 
     def fit(scenes: list[Measured]) -> Trees:
-        return classifier(tuple(scenes[0].cells), *samples(scenes, random), _ROUNDS)
+        return classifier(tuple(scenes[0].told), *samples(scenes, random), _ROUNDS)
 
     with ProcessPoolExecutor(2) as workers:
         scenes = list(workers.map(measure, seeds, chunksize=8))
         say(f"{count} scenes drawn and measured")
-        first = unseen(scenes, fit)
-        save(fit(scenes), LEARNED / "cells.npz")
-        say("cells learned")
-        scenes = [
-            scene._replace(cells={**scene.cells, **dict(again(share(odds), scene.bins))})
-            for scene, odds in zip(scenes, first, strict=True)
-        ]
-        second = unseen(scenes, fit)
-        save(fit(scenes), LEARNED / "again.npz")
-        say("cells learned again")
-        read = list(workers.map(judge, seeds[::_EVERY], second[::_EVERY], chunksize=4))
+        odds: list[Plane] = []
+        for step in ("cells", *AGAIN):
+            told = [_halved(dict(again(one, scene.cells))) for one, scene in zip(odds, scenes, strict=False)]
+            asked = (
+                [scene._replace(told=scene.told | more) for scene, more in zip(scenes, told, strict=True)]
+                if told
+                else scenes
+            )
+            save(fit(asked), LEARNED / f"{step}.npz")
+            odds = unseen(asked, fit)
+            say(f"{step}: learned, and guessed of scenes not seen")
+        read = list(workers.map(judge, seeds[::_EVERY], odds[::_EVERY], chunksize=4))
         say("readings made")
     save(_worth(read), LEARNED / "worth.npz")
     say("worth of readings learned")

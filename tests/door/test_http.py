@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,10 +91,19 @@ def street(_aws: Any, _sandbox: str, tmp_path: Path) -> Iterator[Street]:
             pass
         (job,) = made.jobs()
         assert job.state is State.RUNNING
+        _ended(_sandbox)
         url = callbacks.mint(made.world, "runflow", job.job_id, 1)
         good = json.dumps({"event": "run.completed", "run_id": job.run_id, "status": "succeeded"}).encode()
         yield Street(made, log, urlsplit(url).path, good)
     httpx.post(f"{_sandbox}/_sandbox/reset", trust_env=False).raise_for_status()
+
+
+def _ended(sandbox: str) -> None:
+    """Wait until the run has ended at the provider: a callback that is believed is one that it confirms."""
+    until = time.monotonic() + 30
+    while httpx.get(f"{sandbox}/_sandbox/status", trust_env=False).json()["working"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def requests(street: Street) -> dict[str, bytes]:

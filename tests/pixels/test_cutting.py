@@ -318,3 +318,12 @@ def test_a_hole_with_the_subjects_own_shadow_is_open() -> None:
     encoded = cv2.imencode(".png", np.clip(photo, 0, 255).astype(np.uint8)[:, :, ::-1])[1].tobytes()
     found = np.asarray(Image.open(io.BytesIO(looks.bria_remove(encoded).data)))[:, :, 3]
     assert overlap(found, mask) > 0.95
+
+
+def test_a_photo_cut_again_gets_the_mask_found_before(drawn: Callable[..., Any]) -> None:
+    """Two photos of one size in turn, each twice: the same cut-out both times, and each photo its own."""
+    one, other = (codec.read(drawn(subject, "white", 11).data) for subject in ("blob", "box"))
+    first, second = cut(one).alpha, cut(other).alpha
+    assert np.array_equal(cut(one).alpha, first)
+    assert np.array_equal(cut(other).alpha, second)
+    assert overlap(first, second) < 0.9

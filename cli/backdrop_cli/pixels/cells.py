@@ -9,15 +9,16 @@ its middle or its surroundings. Refuses nothing; a photo needs four cells a side
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, grid, resize
 from backdrop_cli.pixels.border import ring
-from backdrop_cli.pixels.fields import bins_of, density, edges, lab_of, quadratic
+from backdrop_cli.pixels.fields import bins_of, density, edges, lab_of, quadratic, smoothed
 from backdrop_cli.pixels.focus import Focus
+from backdrop_cli.pixels.regions import like_its_region, regions_of
 from backdrop_cli.pixels.segment import larger_than_ground, reach
 from backdrop_cli.pixels.windows import unlike_border
 
@@ -26,6 +27,14 @@ _UNUSUAL = 3e-4  # a colour of this share of the border is neither common nor st
 _GROUPS = 16
 
 type _Named = Iterator[tuple[str, Plane]]
+
+
+class Cells(NamedTuple):
+    """A photo's cells: the measurements by name, the colour bin of each, and the labels of its regions."""
+
+    named: dict[str, Plane]
+    bins: Any
+    regions: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -56,22 +65,22 @@ class _Seen:
         return float(of(plane[self.border])) if self.border.any() else otherwise
 
 
-def cells_of(small: Pixels, start: Mask, focus: Focus) -> tuple[dict[str, Plane], Any]:
-    """Return (the named measurements, the colour bin of each cell) of a photo at working size.
-
-    `start` is the border that is surely ground.
-    """
+def cells_of(small: Pixels, start: Mask, focus: Focus) -> Cells:
+    """Return what the cells of a photo at working size are like; `start` is the border that is surely ground."""
     lab = lab_of(small)
     sharp, every = edges(lab)
     height, width = start.shape
-    smooth = cv2.bilateralFilter(lab, 7, 10, 3)
+    smooth = smoothed(lab)
     wide = max(3, round(min(height, width) * 0.06))
     near = cv2.dilate(start.astype(np.uint8), np.ones((2 * wide + 1, 2 * wide + 1), np.uint8)) > 0
     border = ring(height, width, 0.06) & near
     seen = _Seen(lab, smooth, bins_of(smooth), sharp, every, start, border, focus)
     measures = (_place, _colours, _windows, _edges, _contrast, _unreached, _enclosed, _focus, _groups, _whole)
     named = {name: plane for measure in measures for name, plane in measure(seen)}
-    return named, bins_of(seen.cells(smooth))
+    reduced = seen.cells(smooth)
+    regions = regions_of(reduced)
+    named.update(like_its_region(reduced, regions, named))
+    return Cells(named, bins_of(reduced), regions)
 
 
 def _soft(plane: Any, sigma: float) -> Plane:

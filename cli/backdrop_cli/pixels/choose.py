@@ -1,10 +1,8 @@
-"""The subject of a small photo: on a plain ground as first found, on any other the best of several readings.
+"""The subject of a small photo: of several readings the one that is worth most and most like the others.
 
 Promises a mask of the same size whose parts at the frame's corners belong to the subject, empty when nothing
 stands out; refuses nothing.
 """
-
-# ruff: noqa: PLR2004 - a method of measured thresholds; each stands where it is explained
 
 import cv2
 import numpy as np
@@ -12,66 +10,53 @@ import numpy as np
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
 from backdrop_cli.pixels.bands import bands_closed
 from backdrop_cli.pixels.cells import cells_of
-from backdrop_cli.pixels.fields import lab_of
+from backdrop_cli.pixels.fields import edges, lab_of
 from backdrop_cli.pixels.focus import focus_of
+from backdrop_cli.pixels.holes import open_holes
 from backdrop_cli.pixels.likely import likely
 from backdrop_cli.pixels.readings import readings, settled
-from backdrop_cli.pixels.segment import Found, find, overlap
+from backdrop_cli.pixels.segment import Found, find
 from backdrop_cli.pixels.worth import Evidence, worths
 
-# Of overlaps: below the first a reading is quite unlike the first found, above the second it is nearly the same.
-_ALIKE, _NEARLY_THE_SAME = 0.62, 0.85
-# Of guessed overlaps: worth far more, hardly less, as much.
-_BETTER, _HARDLY_LESS, _EQUAL = 0.12, 0.075, 0.02
+# Of guessed overlaps: how far one may be below the worthiest and still have a say.
+_SAY = 0.2
+_EDGE = 1.0  # in Lab units per pixel: a hole's ground is smoother
 
 
 def subject_of(small: Pixels, photo: Pixels) -> Mask:
     """Return the subject's mask of the photo at working size; `photo` is the same picture at full size."""
     found = find(small)
+    if found.plain and not found.mask.any():
+        return found.mask
     lab = lab_of(small)
-    best = found.mask if found.plain and not found.mask.any() else _best(small, photo, found)
-    if best is found.mask:
-        return clear_corners(bands_closed(best, lab) if found.plain else best)
-    return clear_corners(settled(best, lab))
+    best = _best(small, photo, found)
+    if not np.array_equal(best, found.mask):
+        best = settled(best, lab)
+        if found.plain:  # what is likely is likely whole: of a ring, with its hole
+            best = open_holes(lab, edges(lab)[0], best, _EDGE)
+    return clear_corners(bands_closed(best, lab) if found.plain else best)
 
 
 def _best(small: Pixels, photo: Pixels, found: Found) -> Mask:
-    """Return the reading worth most; on a plain ground the first found unless one quite unlike it is worth more."""
     height, width = found.mask.shape
     focus = focus_of(photo, width, height, found.ground)
-    cells, bins = cells_of(small, found.ground, focus)
-    odds = likely(cells, bins)
+    cells = cells_of(small, found.ground, focus)
+    odds = likely(cells)
     masks = readings(small, found, odds, focus)
-    values = worths(masks, Evidence.of(small, focus, cells, odds))
-    best = int(np.argmax(values))
-    if found.plain and (overlap(masks[best], masks[0]) > _ALIKE or values[best] - values[0] < _BETTER):
-        return masks[0]
-    return _whole(masks, values, best)
+    return masks[agreed(masks, worths(masks, Evidence.of(small, focus, cells, odds)))]
 
 
-def _whole(masks: list[Mask], values: Plane, best: int) -> Mask:
-    """Return the reading worth most with what belongs to it.
+def agreed(masks: list[Mask], values: Plane) -> int:
+    """Return the place of the mask that overlaps the others best, each counting more the more it is worth.
 
-    One that is worth hardly less, encloses it, is not much larger and takes no corner more has a part that the other
-    lacks (a label, a strap). What all but agree and are worth as much settle by vote what they differ in.
+    Were `values` what they are a guess of, the worthiest would be the answer; of several that are nearly as much
+    worth, the one most like all of them is surer to be near the truth.
     """
-    corners = np.ix_([0, -1], [0, -1])
-    core = masks[best]
-    enclosing = [
-        place
-        for place, mask in enumerate(masks)
-        if values[place] > values[best] - _HARDLY_LESS
-        and (mask & core).sum() > 0.97 * core.sum()
-        and mask.sum() < 1.6 * core.sum()
-        and not (mask & ~core)[corners].any()
-    ]
-    chosen = max([best, *enclosing], key=lambda place: int(masks[place].sum()))
-    equals = [
-        mask
-        for mask, value in zip(masks, values, strict=True)
-        if value > values[chosen] - _EQUAL and overlap(mask, masks[chosen]) > _NEARLY_THE_SAME
-    ]
-    return masks[chosen] if len(equals) < 3 else np.asarray(np.mean(equals, axis=0) > 0.5, bool)
+    says = np.exp((values - values.max()) / _SAY)
+    flat = np.stack([mask.ravel() for mask in masks]).astype(np.float32)
+    shared, areas = flat @ flat.T, flat.sum(axis=1)
+    overlaps = shared / np.maximum(1, areas[:, None] + areas[None] - shared)
+    return int(np.argmax(overlaps @ says))
 
 
 def clear_corners(mask: Mask) -> Mask:

@@ -19,6 +19,11 @@ def lab_of(rgb: Pixels) -> Plane:
     return cast("Plane", cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
+def smoothed(lab: Plane) -> Plane:
+    """Return the picture without noise and fine grain, edges kept: what colour bins are taken of."""
+    return cast("Plane", cv2.bilateralFilter(lab, 7, 10, 3))
+
+
 def _gradient(lab: Plane, sigma: float) -> tuple[Plane, Plane]:
     smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
     across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125)

@@ -1,27 +1,34 @@
 """How likely each cell of a small photo belongs to the subject.
 
-Promises log-odds at the cells' size: first by what each cell is like, then once more with what the first answer says
-of the cell's colours and surroundings. The same photo gives the same answer. Refuses nothing.
+Promises log-odds at the cells' size: first by what each cell and its regions are like, then twice more with what the
+answer before says of the cell's colours, regions and surroundings. The same photo gives the same answer. Refuses
+nothing.
 """
 
 # ruff: noqa: PLR2004 - a method of measured thresholds; each stands where it is explained
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Plane, blur
+from backdrop_cli.pixels.cells import Cells
 from backdrop_cli.pixels.fields import density
+from backdrop_cli.pixels.regions import odds_of_regions
 from backdrop_cli.pixels.segment import main_parts
 from backdrop_cli.pixels.trees import trees
 
+AGAIN: Final = ("again", "finally")
 
-def likely(cells: dict[str, Plane], bins: Any) -> Plane:
-    """Return the log-odds that a cell is the subject's; takes what `cells_of` returns."""
-    first = trees("cells")(cells)
-    return trees("again")(cells | dict(again(share(first), bins)))
+
+def likely(cells: Cells) -> Plane:
+    """Return the log-odds that a cell is the subject's."""
+    odds = trees("cells")(cells.named)
+    for step in AGAIN:
+        odds = trees(step)(cells.named | dict(again(odds, cells)))
+    return odds
 
 
 def share(odds: Plane) -> Plane:
@@ -29,12 +36,13 @@ def share(odds: Plane) -> Plane:
     return cast("Plane", 1 / (1 + np.exp(-odds)))
 
 
-def again(chance: Plane, bins: Any) -> Iterator[tuple[str, Plane]]:
-    """Yield what a first answer (`chance`, 0 to 1) says about each cell."""
-    odds = np.clip(np.log((chance + 1e-3) / (1 - chance + 1e-3)), -6, 6)
+def again(odds: Plane, cells: Cells) -> Iterator[tuple[str, Plane]]:
+    """Yield what an earlier answer says about each cell."""
+    odds, chance = np.clip(odds, -6, 6), share(odds)
     for sigma in (0, 1.5, 4, 10):
         yield f"first {sigma}", blur(odds, sigma)
-    yield from _colours(chance, bins)
+    yield from odds_of_regions(odds, cells.regions)
+    yield from _colours(chance, cells.bins)
     yield from _lines(blur(chance, 1))
     yield from _figure(chance)
 

@@ -14,7 +14,7 @@ import numpy as np
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
 from backdrop_cli.pixels.border import below_only, standing
 from backdrop_cli.pixels.candidates import close_by, grabcut, heart, marked, middle, standing_guess
-from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of
+from backdrop_cli.pixels.fields import bins_of, density, guided, lab_of, smoothed
 from backdrop_cli.pixels.focus import Focus, within_crisp
 from backdrop_cli.pixels.likely import share
 from backdrop_cli.pixels.segment import Found, flood, floods, main_parts
@@ -38,7 +38,7 @@ def readings(small: Pixels, found: Found, odds: Plane, focus: Focus) -> list[Mas
 
 def _of_colours(small: Pixels, lab: Plane, found: Found, focus: Focus) -> list[Mask]:
     """Return what GrabCut makes of every guess there is, and what these and the first found say together."""
-    bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
+    bins = bins_of(smoothed(lab))
     first, ground = found.mask, found.ground
     grown = [
         _grown(small, middle(ground), ground, 3),

@@ -16,7 +16,7 @@ import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane
 from backdrop_cli.pixels.border import ring, seeds
-from backdrop_cli.pixels.fields import bins_of, density, edges, guided, lab_of, quadratic
+from backdrop_cli.pixels.fields import bins_of, density, edges, guided, lab_of, quadratic, smoothed
 from backdrop_cli.pixels.holes import open_holes
 
 LEVELS = np.geomspace(0.2, 14, 16).astype(np.float32)
@@ -125,7 +125,7 @@ def novelty(lab: Plane, sharp: Plane, start: Mask, rounds: int = 7) -> Mask:
     """Return what the border's colours do not explain, grown and cleaned over `rounds` of re-learnt colours."""
     height, width = start.shape
     guide = lab / 100
-    bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
+    bins = bins_of(smoothed(lab))
     wide = max(3, round(min(height, width) * 0.06))
     near_seeds = cv2.dilate(start.astype(np.uint8), np.ones((2 * wide + 1, 2 * wide + 1), np.uint8))
     ground = density(bins, ring(height, width, 0.06) & (near_seeds > 0))

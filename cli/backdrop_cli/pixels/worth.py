@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from backdrop_cli.pixels.arrays import Mask, Pixels, Plane, resize
-from backdrop_cli.pixels.fields import bins_of, density, edges, lab_of, local_mean
+from backdrop_cli.pixels.cells import Cells
+from backdrop_cli.pixels.fields import bins_of, density, edges, lab_of, local_mean, smoothed
 from backdrop_cli.pixels.focus import Focus
 from backdrop_cli.pixels.likely import share
 from backdrop_cli.pixels.segment import overlap
@@ -22,6 +23,7 @@ from backdrop_cli.pixels.trees import trees
 type _Signs = Iterator[tuple[str, float]]
 
 _TOLD = ("strange", "unlike", "reach", "enclosed", "travelled ratio", "central", "every 1.5", "in focus 1")
+_TOLD_OF_REGIONS = ("region 1 contrast", "region 1 at the frame above", "region 2 at the frame by colour")
 _OF_THE_PHOTO = ("rough", "usual edge", "focus", "colours of the border")
 
 
@@ -33,16 +35,16 @@ class Evidence:
     bins: Any
     every: Plane
     focus: Focus
-    cells: dict[str, Plane]
+    cells: Cells
     odds: Plane
 
     @classmethod
-    def of(cls, small: Pixels, focus: Focus, cells: dict[str, Plane], odds: Plane) -> "Evidence":
+    def of(cls, small: Pixels, focus: Focus, cells: Cells, odds: Plane) -> "Evidence":
         """Return the evidence, crisp lines widened by what an outline may miss them."""
         lab = lab_of(small)
         near = cv2.dilate(focus.crisp.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         every = cv2.dilate(edges(lab)[1], np.ones((3, 3), np.uint8))
-        bins = bins_of(cv2.bilateralFilter(lab, 7, 10, 3))
+        bins = bins_of(smoothed(lab))
         return cls(lab, bins, every, Focus(focus.edges, near, focus.telling), cells, odds)
 
 
@@ -71,7 +73,7 @@ def signs(mask: Mask, others: list[Mask], evidence: Evidence) -> dict[str, float
     named["agreed"] = float(np.mean(shared)) if shared else 0
     named["agreed most"] = max(shared, default=0)
     named["agreed by"] = float(sum(one > 0.85 for one in shared))
-    named.update((name, float(evidence.cells[name][0, 0])) for name in _OF_THE_PHOTO)
+    named.update((name, float(evidence.cells.named[name][0, 0])) for name in _OF_THE_PHOTO)
     return named
 
 
@@ -136,8 +138,11 @@ def _inside(mask: Mask, evidence: Evidence) -> _Signs:
         yield name, float((np.clip(evidence.odds, -6, 6) * where).sum() / (where.sum() + 1e-3))
     yield "likely size", float(np.log(chance.mean() + 1e-3))
     yield "sureness", float(np.abs(chance - 0.5).mean())
-    for name in _TOLD:
-        plane = evidence.cells[name]
+    for number, labels in enumerate(evidence.cells.regions):
+        held, whole = np.bincount(labels.ravel(), cover.ravel()), np.bincount(labels.ravel())
+        yield f"regions {number} cut", float(np.minimum(held, whole - held).sum() / (cover.sum() + 1e-3))
+    for name in _TOLD + _TOLD_OF_REGIONS:
+        plane = evidence.cells.named[name]
         inside = float((plane * cover).sum() / (cover.sum() + 1e-3))
         yield name, inside
         yield f"{name}, more than outside", inside - float((plane * bare).sum() / (bare.sum() + 1e-3))
