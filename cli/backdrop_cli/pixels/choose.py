@@ -15,11 +15,13 @@ from backdrop_cli.pixels.focus import focus_of
 from backdrop_cli.pixels.holes import open_holes
 from backdrop_cli.pixels.likely import likely
 from backdrop_cli.pixels.readings import readings, settled
-from backdrop_cli.pixels.segment import Found, find
+from backdrop_cli.pixels.segment import Found, find, overlap
 from backdrop_cli.pixels.worth import Evidence, worths
 
 # Of guessed overlaps: how far one may be below the worthiest and still have a say.
 _SAY = 0.2
+# Of a plain ground the first finding stays unless another is not nearly the same and worth more by so much.
+_NEARLY_THE_SAME, _MORE = 0.93, 0.02
 _EDGE = 1.0  # in Lab units per pixel: a hole's ground is smoother
 
 
@@ -43,7 +45,11 @@ def _best(small: Pixels, photo: Pixels, found: Found) -> Mask:
     cells = cells_of(small, found.ground, focus)
     odds = likely(cells)
     masks = readings(small, found, odds, focus)
-    return masks[agreed(masks, worths(masks, Evidence.of(small, focus, cells, odds)))]
+    values = worths(masks, Evidence.of(small, focus, cells, odds))
+    best = agreed(masks, values)
+    if found.plain and (overlap(masks[best], found.mask) > _NEARLY_THE_SAME or values[best] - values[0] < _MORE):
+        return found.mask  # drawn along the edges, where others go by colours: a mug's foot is often its table's
+    return masks[best]
 
 
 def agreed(masks: list[Mask], values: Plane) -> int:
