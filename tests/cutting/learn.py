@@ -138,12 +138,10 @@ def main() -> None:
         say(f"{count} scenes drawn and measured")
         odds: list[Plane] = []
         for step in ("cells", *AGAIN):
-            told = [_halved(dict(again(one, scene.cells))) for one, scene in zip(odds, scenes, strict=False)]
-            asked = (
-                [scene._replace(told=scene.told | more) for scene, more in zip(scenes, told, strict=True)]
-                if told
-                else scenes
-            )
+            more = [_halved(dict(again(one, scene.cells))) for one, scene in zip(odds, scenes, strict=False)]
+            asked = [
+                scene._replace(told=scene.told | told) for scene, told in zip(scenes, more or [{}] * count, strict=True)
+            ]
             save(fit(asked), LEARNED / f"{step}.npz")
             odds = unseen(asked, fit)
             say(f"{step}: learned, and guessed of scenes not seen")
